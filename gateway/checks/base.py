@@ -1,0 +1,70 @@
+"""What a check is: a question about a subject that is answered with a result, never with an exception or a decision.
+
+To add a check: one module here with its settings, its result, its declared facts and its class, and one line in the waves
+of gateway/serve.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.author import Author
+from gateway.authres.field import MethodResult
+from gateway.connection import Connection
+from gateway.envelope import Envelope
+from gateway.facts import Fact, FactValue
+from gateway.message import Message, Stamped
+
+
+class Result(Protocol):
+    """What a check found."""
+
+    def facts(self) -> dict[str, FactValue]:
+        """The values of the facts that the check declares; those that do not apply may be left out."""
+        ...
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        """What goes into the Authentication-Results field."""
+        ...
+
+    def report(self) -> Any:
+        """The result for `mailward check --json` and the log: made of dict, list, str, int, float, bool and None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the checks of one wave are asked about. `results` holds those of the waves before, by the check's name."""
+
+    connection: Connection
+    envelope: Envelope
+    message: Message | None = None  # None before DATA
+    author: Author | None = None  # of the From field; None before DATA
+    copy: Stamped | None = None  # what scanners see; None before the message is stamped
+    results: Mapping[str, Result] | None = None
+
+
+class Check(Protocol):
+    """Asks one question. It may look things up; what it makes of the answers is for a pure function beside it."""
+
+    name: str
+    facts: tuple[Fact, ...]
+
+    async def __call__(self, subject: Subject) -> Result: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The result of a check that could not answer: it failed or its deadline passed. Never a pass."""
+
+    check: str
+    reason: str
+
+    def facts(self) -> dict[str, FactValue]:
+        return {f"{self.check}.result": "unavailable"}
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        return ()
+
+    def report(self) -> Any:
+        return {"result": "unavailable", "reason": self.reason}

@@ -1,0 +1,72 @@
+"""Connection: what is known of an SMTP client before it has sent a message (RFC 5321 sections 3.1 and 4.1.1.1)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+from gateway.facts import Fact, FactType, FactValue, Stage
+
+
+class Role(StrEnum):
+    """Who the client is to us, by its address alone."""
+
+    STRANGER = "stranger"
+    RELAY = "relay"  # a relay partner of ours: SPF would judge it instead of the sender
+    INTERNAL = "internal"  # one of our own networks
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The TLS facts of a connection, as the library reports them: "TLSv1.3", "TLS_AES_256_GCM_SHA384", 256."""
+
+    version: str
+    cipher: str
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One client connection as it stands now; HELO and STARTTLS make a new value of it."""
+
+    id: str  # unique among all workers, printable, at most 20 characters
+    ip: IPv4Address | IPv6Address
+    port: int
+    role: Role
+    opened: float  # Unix time
+    helo: str = ""  # as the client sent it, printable ASCII; "" before HELO
+    esmtp: bool = False  # greeted with EHLO
+    tls: Tls | None = None
+
+    @property
+    def protocol(self) -> str:
+        """The word of the Received field's "with" clause (RFC 3848), before SMTPUTF8 is considered."""
+        if not self.esmtp:
+            return "SMTP"
+        return "ESMTPS" if self.tls else "ESMTP"
+
+    def facts(self) -> dict[str, FactValue]:
+        return {
+            "client.ip": self.ip,
+            "client.role": self.role.value,
+            "client.helo": self.helo.lower(),
+            "tls.version": self.tls.version if self.tls else "",
+            "tls.cipher": self.tls.cipher if self.tls else "",
+        }
+
+
+NOWHERE = IPv4Address("0.0.0.0")  # noqa: S104  the stated value of an absent address, never bound to
+
+FACTS = (
+    Fact("client.ip", FactType.ADDRESS, Stage.CONNECT, "The client's address", NOWHERE),
+    Fact(
+        "client.role",
+        FactType.STRING,
+        Stage.CONNECT,
+        "Who the client is by its address: a stranger, a relay partner, or one of our own networks",
+        "stranger",
+        tuple(role.value for role in Role),
+    ),
+    Fact("client.helo", FactType.STRING, Stage.HELO, "The name given at HELO or EHLO, in lower case", ""),
+    Fact("tls.version", FactType.STRING, Stage.MAIL, "TLS version, such as TLSv1.3; empty without TLS", ""),
+    Fact("tls.cipher", FactType.STRING, Stage.MAIL, "TLS cipher suite; empty without TLS", ""),
+)

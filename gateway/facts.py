@@ -1,0 +1,50 @@
+"""Facts: the named, typed values that checks report and rules read, and the stages at which they become known."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+FactValue = str | float | int | bool | tuple[str, ...] | IPv4Address | IPv6Address
+Facts = Mapping[str, FactValue]
+
+
+class Stage(IntEnum):
+    """The stages of the journey at which rules run, in their order."""
+
+    CONNECT = 1
+    HELO = 2
+    MAIL = 3
+    RCPT = 4
+    AUTHENTICATED = 5  # the message is here, iprev, spf, dkim, arc and dmarc have answered
+    SCORED = 6  # spamd has answered
+
+
+class FactType(StrEnum):
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    STRINGS = "strings"  # a tuple of strings
+    ADDRESS = "address"  # an IPv4Address or IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The declaration of one fact.
+
+    `absent` is the value that rules see where the fact does not apply or is not yet known; a rule never meets a
+    missing fact. `values` lists the possible words of a string fact where they are known, so that the linter can
+    object to a comparison that never holds.
+    """
+
+    name: str
+    type: FactType
+    stage: Stage
+    meaning: str
+    absent: FactValue
+    values: tuple[str, ...] = ()
+
+
+def absent_facts(declared: Iterable[Fact]) -> dict[str, FactValue]:
+    """Every declared fact with the value it has where it is absent: the ground that known facts are laid upon."""
+    return {fact.name: fact.absent for fact in declared}

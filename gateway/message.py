@@ -1,0 +1,127 @@
+"""Message: turns collected bytes into header fields and a body offset (RFC 5322 section 2), and back into the same bytes.
+
+Nothing here changes a byte: the fields' raw bytes, joined, are the header section as it came.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+CHUNK = 65536  # octets in which content is read; large enough that the per-chunk cost vanishes, small enough for memory
+
+# A header section is a run of non-empty lines; a line that starts with white space continues the field before it.
+_field_re = re.compile(rb"(?!\r\n)[^\n]*(?:\n(?=[ \t])(?!\r\n)[^\n]*)*(?:\n|\Z)")
+_name_re = re.compile(rb"([!-9;-~]+)[ \t]*:")
+
+
+class Content(Protocol):
+    """The octets of a message, wherever they lie."""
+
+    @property
+    def size(self) -> int: ...
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        """The octets from `start` on, in pieces of at most CHUNK."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header field. `name` is in lower case, and empty for a line that is no field; `raw` has the CRLF."""
+
+    name: str
+    raw: bytes
+
+    @property
+    def value(self) -> bytes:
+        """What follows the colon, as it came, with its folding and without the final CRLF."""
+        return self.raw.partition(b":")[2].removesuffix(b"\n").removesuffix(b"\r")
+
+    @property
+    def text(self) -> str:
+        """The value unfolded and decoded to be shown or compared, never to be sent on."""
+        return b" ".join(self.value.split()).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A collected message. The empty line that ends the header is at `header_size`, if there is one."""
+
+    fields: tuple[Field, ...]
+    content: Content
+    header_size: int  # octets
+
+    @property
+    def size(self) -> int:
+        return self.content.size
+
+    def named(self, name: str) -> tuple[Field, ...]:
+        """The fields of that name (lower case), in the order of the message."""
+        return tuple(field for field in self.fields if field.name == name)
+
+    def rest(self) -> Iterator[bytes]:
+        """All that follows the header section, with the empty line."""
+        return self.content.chunks(self.header_size)
+
+    def body(self) -> Iterator[bytes]:
+        """The body, without the empty line before it."""
+        return self.content.chunks(self.header_size + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A message as it goes on: a header section of ours and theirs, then everything else byte for byte."""
+
+    header: bytes  # each field with its CRLF, without the empty line
+    message: Message
+
+    @property
+    def size(self) -> int:
+        return len(self.header) + self.message.size - self.message.header_size
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.header
+        yield from self.message.rest()
+
+
+class HeaderTooLarge(ValueError):
+    """The header section is larger than the limit."""
+
+
+def parse_message(content: Content, *, max_header: int) -> Message:
+    """Find the header fields of `content`, whose lines end with CRLF. Raises HeaderTooLarge above `max_header` octets:
+    a security limit, since each field is held in memory and looked at by every check."""
+    head = _header_section(content, max_header)
+    return Message(fields=split_fields(head), content=content, header_size=len(head))
+
+
+def split_fields(header: bytes) -> tuple[Field, ...]:
+    """Split a header section (no empty line in it) into its fields; their raw bytes joined are `header` again."""
+    fields = []
+    for match in _field_re.finditer(header):
+        raw = match[0]
+        if raw:
+            name = _name_re.match(raw)
+            fields.append(Field(name=name[1].decode("ascii").lower() if name else "", raw=raw))
+    return tuple(fields)
+
+
+def _header_section(content: Content, max_header: int) -> bytes:
+    if content.size == 0:
+        return b""
+    head = b""
+    for chunk in content.chunks():
+        searched = max(len(head) - 3, 0)
+        head += chunk
+        if head.startswith(b"\r\n"):
+            return b""
+        end = head.find(b"\r\n\r\n", searched)
+        if end >= 0:
+            head = head[: end + 2]
+            break
+        if len(head) > max_header:
+            break
+    if len(head) > max_header:
+        raise HeaderTooLarge(f"the header section is larger than {max_header} octets")
+    return head
