@@ -1,4 +1,4 @@
-"""Envelope: turns MAIL and RCPT paths into addresses (RFC 5321 sections 3.3 and 4.1.2), and holds a transaction's own facts."""
+"""Envelope: one mail transaction, and the paths of MAIL and RCPT turned into addresses (RFC 5321 sections 3.3, 4.1.2)."""
 
 import re
 from dataclasses import dataclass

@@ -10,9 +10,11 @@ from typing import Protocol
 
 CHUNK = 65536  # octets in which content is read; large enough that the per-chunk cost vanishes, small enough for memory
 
-# A header section is a run of non-empty lines; a line that starts with white space continues the field before it.
-_field_re = re.compile(rb"(?!\r\n)[^\n]*(?:\n(?=[ \t])(?!\r\n)[^\n]*)*(?:\n|\Z)")
-_name_re = re.compile(rb"([!-9;-~]+)[ \t]*:")
+# A line that starts with white space continues the field before it. Possessive, so that nothing is kept to go back to.
+_field_re = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?+")
+
+# White space before the colon is obsolete (RFC 5322 section 4.5), a fold there is not even that; but readers take both.
+_name_re = re.compile(rb"([!-9;-~]+)(?:\r?\n?[ \t])*+:")
 
 
 class Content(Protocol):
@@ -98,13 +100,12 @@ def parse_message(content: Content, *, max_header: int) -> Message:
 
 def split_fields(header: bytes) -> tuple[Field, ...]:
     """Split a header section (no empty line in it) into its fields; their raw bytes joined are `header` again."""
-    fields = []
-    for match in _field_re.finditer(header):
-        raw = match[0]
-        if raw:
-            name = _name_re.match(raw)
-            fields.append(Field(name=name[1].decode("ascii").lower() if name else "", raw=raw))
-    return tuple(fields)
+    return tuple(_field(match[0]) for match in _field_re.finditer(header) if match[0])
+
+
+def _field(raw: bytes) -> Field:
+    name = _name_re.match(raw)
+    return Field(name=name[1].decode("ascii").lower() if name else "", raw=raw)
 
 
 def _header_section(content: Content, max_header: int) -> bytes:

@@ -17,7 +17,8 @@ class Delivery(Protocol):
         ...
 
     async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
-        """Hand the message over for envelope.recipients. The outcome's reply is 250 only once the next hop has it."""
+        """Hand the message over for envelope.recipients, all or none. The outcome's reply is 250 only once the next hop
+        has the message."""
         ...
 
     async def close(self) -> None:
@@ -26,11 +27,11 @@ class Delivery(Protocol):
 
 
 class NextHop(Protocol):
-    """A place to deliver to. Two recipients with the same next hop may share a transaction."""
+    """A place to deliver to. Two recipients with the same next hop (the same object) may share a transaction."""
 
     name: str
     shares_transactions: bool
-    """False where recipients could fare differently after DATA (LMTP, no live verification): one recipient at a time."""
+    """False where recipients could fare differently after DATA (LMTP, no live verification): one at a time."""
 
     def open(self, connection: Connection, envelope: Envelope, client_name: str) -> Delivery:
         """Begin a transaction; no I/O yet. `client_name` is the client's confirmed reverse name, or ""."""

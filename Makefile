@@ -1,0 +1,47 @@
+# make run    start the gateway and a private spamd on 127.0.0.1:2525, state in var/
+# make test   install what the tests need, then check, and run every test
+SHELL  := /bin/sh
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+PYTEST := $(PYTHON) -m pytest
+BASE_PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(p)),$(p))))
+
+.PHONY: run test check format conformance hostile bench clean
+
+run: $(VENV)/run
+	@exec $(VENV)/bin/mailward try --state var
+
+test: check $(VENV)/test
+	$(PYTEST)
+
+check: $(VENV)/test
+	$(VENV)/bin/ruff format --check gateway tests
+	$(VENV)/bin/ruff check gateway tests
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/mailward rules check
+	$(VENV)/bin/mailward rules test
+
+format: $(VENV)/test
+	$(VENV)/bin/ruff format gateway tests
+	$(VENV)/bin/ruff check --fix gateway tests
+
+conformance: $(VENV)/test
+	$(PYTEST) tests/conformance
+
+hostile: $(VENV)/test
+	$(PYTEST) tests/hostile
+
+bench: $(VENV)/test
+	for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(PYTHON) $$bench || exit 1; done
+
+clean:
+	rm -rf $(VENV) var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/run: pyproject.toml deploy/install-needs.sh
+	BASE_PYTHON=$(BASE_PYTHON) deploy/install-needs.sh run $(VENV)
+	@touch $@
+
+$(VENV)/test: pyproject.toml deploy/install-needs.sh
+	BASE_PYTHON=$(BASE_PYTHON) deploy/install-needs.sh test $(VENV)
+	@touch $@

@@ -1,0 +1,34 @@
+"""Folding: turns a name and a text into one header field that no text can break out of (RFC 5322 sections 2.1.1, 2.2.3)."""
+
+import re
+
+MAX_LINE = 78  # characters without CRLF where the text allows it, RFC 5322 section 2.1.1
+MAX_WORD = 900  # characters without a space; with the name before it, below the 998 of RFC 5322 section 2.1.1
+
+_name_re = re.compile(r"[!-9;-~]+\Z")
+_unprintable_re = re.compile(r"[^\x20-\x7e]")
+
+
+def field(name: str, text: str) -> bytes:
+    """One header field of ours, with its CRLF. Raises ValueError where `name` is not the name of a field."""
+    if _name_re.match(name) is None:
+        raise ValueError(f"{name!r} is not the name of a header field")
+    words = [word[:MAX_WORD] for word in plain(text).split(" ")]
+    return f"{fold(' '.join([f'{name}:', *words]))}\r\n".encode("ascii")
+
+
+def plain(text: str) -> str:
+    """Printable ASCII on one line: white space in a run becomes one space, every other character a question mark."""
+    return _unprintable_re.sub("?", " ".join(text.split()))
+
+
+def fold(line: str) -> str:
+    """Fold before single spaces; removing each CRLF gives `line` again."""
+    folded = []
+    filling, *words = line.split(" ")
+    for word in words:
+        if filling and len(filling) + 1 + len(word) > MAX_LINE:
+            folded.append(filling)
+            filling = ""
+        filling += f" {word}"
+    return "\r\n".join([*folded, filling])

@@ -1,0 +1,169 @@
+"""Bodies: turns the chunks of a body into the hashes of its canonical forms, in one pass (RFC 6376 section 3.4).
+
+What a chunk ends with may mean something else once the next one is seen: white space, a CR, empty lines. Of these no
+more is kept than two octets and a count, whatever the body is made of.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+_BLOCK = 32768  # empty lines that are given back at once when text follows them: a bound on memory
+_TAB_TO_SPACE = bytes.maketrans(b"\t", b" ")
+_LINE_END = b"\r\n"
+
+
+class Canon(StrEnum):
+    """A canonicalisation algorithm, for a header or a body."""
+
+    SIMPLE = "simple"  # section 3.4.1 and 3.4.3
+    RELAXED = "relaxed"  # section 3.4.2 and 3.4.4
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPlan:
+    """What a signature wants hashed: the canonical body, all of it or its first `length` octets (its l= tag)."""
+
+    canon: Canon
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyHash:
+    """The SHA-256 of a plan, and how long the whole canonical body is. Where `digest` is empty the body is shorter
+    than the plan wants it."""
+
+    digest: bytes
+    body_length: int
+
+
+class BodyHasher:
+    """Hashes a body for any number of plans: one canonical form and one hash for each algorithm, at all lengths."""
+
+    def __init__(self, plans: Iterable[BodyPlan]) -> None:
+        wanted = set(plans)
+        self._bodies = {
+            canon: _FORMS[canon](
+                _Digests(plan.length for plan in wanted if plan.canon is canon and plan.length is not None)
+            )
+            for canon in {plan.canon for plan in wanted}
+        }
+        self._plans = wanted
+
+    def update(self, chunk: bytes) -> None:
+        for body in self._bodies.values():
+            body.update(chunk)
+
+    def finish(self) -> Mapping[BodyPlan, BodyHash]:
+        for body in self._bodies.values():
+            body.finish()
+        return {plan: self._bodies[plan.canon].digests.of(plan.length) for plan in self._plans}
+
+
+class _Digests:
+    """The hash of octets as they come, noted at each of `lengths` and at the end."""
+
+    __slots__ = ("_hash", "_noted", "_open", "length")
+
+    def __init__(self, lengths: Iterable[int]) -> None:
+        self._hash = hashlib.sha256()
+        self._open = sorted(set(lengths), reverse=True)  # the nearest is last
+        self._noted: dict[int, bytes] = {}
+        self.length = 0
+        self.update(b"")  # l=0 is reached before anything comes
+
+    def update(self, octets: bytes) -> None:
+        while self._open and self._open[-1] <= self.length + len(octets):
+            length = self._open.pop()
+            head, octets = octets[: length - self.length], octets[length - self.length :]
+            self._hash.update(head)
+            self._noted[length] = self._hash.digest()
+            self.length = length
+        self._hash.update(octets)
+        self.length += len(octets)
+
+    def of(self, length: int | None) -> BodyHash:
+        digest = self._hash.digest() if length is None else self._noted.get(length, b"")
+        return BodyHash(digest=digest, body_length=self.length)
+
+
+class _Simple:
+    """Empty lines at the end are left out; the last line gets its end if it has none; no body is one empty line."""
+
+    __slots__ = ("_empty_lines", "_tail", "digests")
+
+    def __init__(self, digests: _Digests) -> None:
+        self.digests = digests
+        self._tail = b""  # the end of the last chunk, if the next one decides what it is
+        self._empty_lines = 0  # line ends seen, and not yet followed by anything
+
+    def update(self, chunk: bytes) -> None:
+        chunk = self._tail + chunk
+        self._tail = b"\r" if chunk.endswith(b"\r") else b""
+        self._lines(chunk.removesuffix(b"\r"))
+
+    def finish(self) -> None:
+        self._lines(self._tail)
+        self.digests.update(_LINE_END)
+
+    def _lines(self, octets: bytes) -> None:
+        text, line_ends = _without_line_ends(octets)
+        if text:
+            self._give_back()
+            self.digests.update(text)
+        self._empty_lines += line_ends
+
+    def _give_back(self) -> None:
+        while self._empty_lines:
+            count = min(self._empty_lines, _BLOCK)
+            self.digests.update(_LINE_END * count)
+            self._empty_lines -= count
+
+
+class _Relaxed(_Simple):
+    """As simple, and a run of white space is one space, and none at the end of a line; no body stays empty."""
+
+    __slots__ = ()
+
+    def update(self, chunk: bytes) -> None:
+        text = _collapsed(self._tail + chunk)
+        kept = text.removesuffix(b"\r").removesuffix(b" ")
+        self._tail = text[len(kept) :]
+        self._lines(kept.replace(b" \r\n", _LINE_END))
+
+    def finish(self) -> None:
+        self._lines(self._tail.removesuffix(b" "))
+        if self.digests.length:
+            self.digests.update(_LINE_END)
+
+
+_FORMS = {Canon.SIMPLE: _Simple, Canon.RELAXED: _Relaxed}
+
+
+def _collapsed(octets: bytes) -> bytes:
+    """Each run of white space as one space. A pass halves all runs, so their number is the logarithm of a chunk's size,
+    and still cheaper than a regular expression, which pays for each run."""
+    if b"\t" in octets:
+        octets = octets.translate(_TAB_TO_SPACE)
+    while b"  " in octets:
+        octets = octets.replace(b"  ", b" ")
+    return octets
+
+
+def _without_line_ends(octets: bytes) -> tuple[bytes, int]:
+    """Take the line ends off the end, and count them. A bare CR or LF is not a line end but text."""
+    text = octets.rstrip(_LINE_END)
+    end = octets[len(text) :]
+    count = len(end) // 2
+    if end != _LINE_END * count:
+        count = _line_ends_at_end(end)
+        text = octets[: len(octets) - 2 * count]
+    return text, count
+
+
+def _line_ends_at_end(octets: bytes) -> int:
+    count = 0
+    while octets.endswith(_LINE_END, 0, len(octets) - 2 * count):
+        count += 1
+    return count

@@ -1,0 +1,66 @@
+"""The signed header: turns fields and the names in h= into the octets that are signed (RFC 6376 section 3.7)."""
+
+from collections.abc import Iterable, Iterator
+
+from gateway.checks.dkim.canonical import Canon
+from gateway.checks.dkim.tags import unsigned
+from gateway.message import Field
+
+_LINE_END = b"\r\n"
+
+
+class Header:
+    """The fields of one message, to be signed or verified any number of times: each is canonicalised once."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self._named: dict[str, list[Field]] = {}
+        for field in fields:
+            self._named.setdefault(field.name, []).append(field)
+        self._relaxed: dict[int, bytes] = {}
+
+    def count(self, name: str) -> int:
+        return len(self._named.get(name, ()))
+
+    def signed(self, names: Iterable[str], canon: Canon, signature: Field) -> bytes:
+        """What a signature covers: the fields that `names` select, in that order, then the signature's own field
+        without its b= and its final line end."""
+        parts = [self.canonical(field, canon) for field in self._select(names)]
+        parts.append(unsigned_field(signature, canon))
+        return b"".join(parts)
+
+    def canonical(self, field: Field, canon: Canon) -> bytes:
+        if canon is Canon.SIMPLE:
+            return field.raw
+        canonical = self._relaxed.get(id(field))
+        if canonical is None:
+            canonical = self._relaxed[id(field)] = relaxed(field)
+        return canonical
+
+    def _select(self, names: Iterable[str]) -> Iterator[Field]:
+        """From the bottom up: each time that a name appears it takes the next field of that name; where none is left it
+        takes nothing, which signs that there is none (section 5.4.2)."""
+        left: dict[str, int] = {}
+        for name in names:
+            fields = self._named.get(name, ())
+            position = left.get(name, len(fields)) - 1
+            if position >= 0:
+                left[name] = position
+                yield fields[position]
+
+
+def relaxed(field: Field) -> bytes:
+    """A field in relaxed form: its name in lower case, its value unfolded, white space reduced (section 3.4.2)."""
+    value = field.raw.partition(b":")[2].replace(_LINE_END, b"")
+    if b"\t" in value:
+        value = value.replace(b"\t", b" ")
+    while b"  " in value:
+        value = value.replace(b"  ", b" ")
+    return b"%b:%b\r\n" % (field.name.encode("ascii"), value.strip(b" "))
+
+
+def unsigned_field(signature: Field, canon: Canon) -> bytes:
+    """The field of a signature as it was when it was signed: without the value of b= and without its line end."""
+    name, colon, tag_list = signature.raw.partition(b":")
+    bare = Field(name=signature.name, raw=name + colon + unsigned(tag_list))
+    octets = bare.raw if canon is Canon.SIMPLE else relaxed(bare)
+    return octets.removesuffix(_LINE_END)

@@ -1,0 +1,54 @@
+"""Runs checks: turns a wave of them and a subject into their answers, whatever happens inside them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.checks.base import Check, Result, Subject, Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a wave of checks found, and how long each took, by the check's name."""
+
+    results: Mapping[str, Result] = field(default_factory=dict)
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __or__(self, later: "Answers") -> "Answers":
+        return Answers(
+            results={**self.results, **later.results},
+            milliseconds={**self.milliseconds, **later.milliseconds},
+        )
+
+
+async def run_wave(checks: Sequence[Check], subject: Subject, *, seconds: float) -> Answers:
+    """Ask all of `checks` at once. One that fails, or has not answered after `seconds`, is unavailable: never a pass."""
+    if len(checks) == 1:
+        return await _ask(checks[0], subject, seconds)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_ask(check, subject, seconds)) for check in checks]
+    answers = Answers()
+    for task in tasks:
+        answers |= task.result()
+    return answers
+
+
+async def _ask(check: Check, subject: Subject, seconds: float) -> Answers:
+    started = time.perf_counter()
+    result = await _answer(check, subject, seconds)
+    return Answers(results={check.name: result}, milliseconds={check.name: (time.perf_counter() - started) * 1e3})
+
+
+async def _answer(check: Check, subject: Subject, seconds: float) -> Result:
+    try:
+        async with asyncio.timeout(seconds):
+            return await check(subject)
+    except TimeoutError:
+        return Unavailable(check=check.name, reason=f"no answer within {seconds:g} s")
+    except Exception:
+        log.exception("check %s failed on message %s", check.name, subject.envelope.id)
+        return Unavailable(check=check.name, reason="internal error")

@@ -1,0 +1,212 @@
+"""Configuration: turns mailward.toml into frozen settings, or into every error of it at once, each with its place.
+
+What a mechanism can be told stands beside the mechanism; this module puts the sections together.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+
+from gateway import tomlfile
+from gateway.addresses import split_host_port
+from gateway.checks.arc import ArcSettings
+from gateway.checks.dkim import DkimSettings
+from gateway.checks.spamd import SpamdSettings
+from gateway.checks.spf import SpfSettings
+from gateway.delivery.quarantine import QuarantineSettings
+from gateway.delivery.routes import DEFAULT_ROUTE, DomainSettings, RouteSettings
+from gateway.domain import canonical_domain
+from gateway.settings import Section
+from gateway.smtp.settings import SessionSettings
+from gateway.supervisor import SupervisorSettings
+from gateway.system.dns import DnsSettings
+from gateway.system.log import LogSettings
+from gateway.system.tls import TlsSettings
+from gateway.tomlfile import Path as TomlPath
+from gateway.tomlfile import Problem, TomlFile, did_you_mean
+
+DEFAULT_PATH = Path("/etc/mailward/mailward.toml")
+
+
+def _domain(text: str) -> str:
+    """A domain of ours in canonical form; a leading dot stands for everything below it."""
+    dot, name = ("." if text.startswith(".") else ""), text.removeprefix(".")
+    if not (canonical := canonical_domain(name)):
+        raise ValueError(f'"{text}" is not a domain name')
+    return dot + canonical
+
+
+def _host_port(text: str) -> str:
+    split_host_port(text)
+    return text
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
+HostPort = Annotated[str, AfterValidator(_host_port)]
+Network = IPv4Network | IPv6Network
+
+
+class NetworkSettings(Section):
+    """The table [networks]: clients that are known by their address. What is listed must be under our control, or under that
+    of somebody we trust."""
+
+    own: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    """Our own networks: exempt from SPF and from limits, and trusted and internal for SpamAssassin."""
+
+    relays: tuple[Network, ...] = ()
+    """Relay partners, such as a secondary MX or a forwarding service: exempt from SPF and from limits; SpamAssassin judges the
+    client before them."""
+
+
+class LimitSettings(Section):
+    """The table [limits]: limits of a message as a whole."""
+
+    header_size: int = Field(default=256 * 1024, ge=16 * 1024)
+    """Octets of the header section. Each field is held in memory and looked at by every check; real ones stay below 64 KiB."""
+
+    received: int = Field(default=50, ge=10)
+    """Received fields above which a message is taken to loop. RFC 5321 section 6.3 asks for at least 100 hops to be allowed
+    where no other way is known; our own fields are counted besides."""
+
+    own_received: int = Field(default=3, ge=1)
+    """Received fields of ours above which a message is taken to loop."""
+
+    spool_memory: int = Field(default=256 * 1024, ge=4096)
+    """Octets of a message that are held in memory; a larger one goes to an unlinked file in the spool directory."""
+
+    check_timeout: float = Field(default=30.0, gt=0)
+    """Seconds that SPF, DKIM, ARC and the reverse name have together. What has not answered by then is unavailable."""
+
+
+class RulesSettings(Section):
+    """The table [rules]: where the rules come from."""
+
+    site: Path = Path("/etc/mailward/rules.d")
+    """The site's own rules files, *.toml, read after the shipped ones. A directory that is not there is empty."""
+
+    lists: Path = Path("/etc/mailward/lists")
+    """The files that conditions name with listed("NAME"): one entry a line."""
+
+    shipped: bool = True
+    """Whether the shipped rules are read at all."""
+
+
+class Settings(Section):
+    """All of mailward.toml."""
+
+    hostname: Domain
+    """The name of this host: in the banner, in Received, and in DNS both ways."""
+
+    authserv_id: str = Field(default="", pattern=r"\A[A-Za-z0-9._-]{0,255}\Z")
+    """The identity that our Authentication-Results fields bear (RFC 8601 section 2.5). Fields from outside that claim it are
+    removed. Empty: the hostname."""
+
+    domains: tuple[Domain, ...] = Field(min_length=1)
+    """The domains that mail is accepted for: "example.org" for itself, ".example.org" for every name below it."""
+
+    listen: tuple[HostPort, ...] = ("0.0.0.0:25", "[::]:25")
+    """Where mail is awaited; not used where systemd passes sockets."""
+
+    state_directory: Path = Path("/var/lib/mailward")
+    """For what must outlive a restart: the panic switch, the quarantine, a self-made certificate."""
+
+    spool_directory: Path = Path("/var/lib/mailward/spool")
+    """For the unlinked files of large messages while they are under way. Nothing in it outlives the process."""
+
+    networks: NetworkSettings = NetworkSettings()
+    session: SessionSettings = SessionSettings()
+    limits: LimitSettings = LimitSettings()
+    tls: TlsSettings = TlsSettings()
+    dns: DnsSettings = DnsSettings()
+    spf: SpfSettings = SpfSettings()
+    dkim: DkimSettings = DkimSettings()
+    arc: ArcSettings = ArcSettings()
+    spamd: SpamdSettings = SpamdSettings()
+    rules: RulesSettings = RulesSettings()
+    route: dict[str, RouteSettings]
+    domain: dict[Domain, DomainSettings] = Field(default_factory=dict)
+    quarantine: QuarantineSettings = QuarantineSettings()
+    workers: SupervisorSettings = SupervisorSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def identity(self) -> str:
+        """The authserv-id in force."""
+        return self.authserv_id or self.hostname
+
+    @model_validator(mode="after")
+    def _routes_exist(self) -> "Settings":
+        if DEFAULT_ROUTE not in self.route:
+            raise ValueError(f"there is no [route.{DEFAULT_ROUTE}]: say where accepted mail goes")
+        for name, settings in self.domain.items():
+            if settings.route not in self.route:
+                raise ValueError(f'[domain."{name}"] names the route "{settings.route}", which is not there')
+        return self
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` are all that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def load(path: Path) -> Settings:
+    """Read the configuration file. Raises ConfigError with every problem of it."""
+    try:
+        file = tomlfile.read(path)
+    except tomlfile.Unreadable as error:
+        raise ConfigError([error.problem]) from error
+    try:
+        return Settings.model_validate(file.data)
+    except ValidationError as error:
+        raise ConfigError(_problems(file, error)) from error
+
+
+def _problems(file: TomlFile, error: ValidationError) -> list[Problem]:
+    """One problem for each place, in the order of the file: the members of a union each object in their own words."""
+    by_path: dict[TomlPath, Problem] = {}
+    for detail in error.errors(include_url=False, include_context=False):
+        path, hint = _within(file.data, detail["loc"]), ""
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message, hint = f'unknown key "{path[-1]}"', did_you_mean(str(path[-1]), _keys_beside(path))
+        elif detail["type"] == "missing":
+            message = f'the key "{detail["loc"][-1]}" is missing'
+            path = (*path, str(detail["loc"][-1]))
+        by_path.setdefault(path, file.problem(path, message[:1].lower() + message[1:], hint))
+    return sorted(by_path.values(), key=lambda problem: (problem.line, problem.column))
+
+
+def _within(data: Any, location: tuple[int | str, ...]) -> TomlPath:
+    """The part of pydantic's location that leads through the file; it adds names of types and of missing keys."""
+    path: TomlPath = ()
+    for step in location:
+        if isinstance(data, dict) and step in data:
+            data = data[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            break
+        path = (*path, step)
+    return path
+
+
+def _keys_beside(path: TomlPath) -> list[str]:
+    """The keys that the table around `path` may have."""
+    model: Any = Settings
+    for step in path[:-1]:
+        model = _member(model, step)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _member(model: Any, step: str | int) -> Any:
+    """The model of one step down: a field of a section, or the member of a dict or tuple of sections."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        entry = model.model_fields.get(str(step))
+        return entry.annotation if entry else None
+    return next((argument for argument in reversed(get_args(model)) if argument is not Ellipsis), None)

@@ -1,0 +1,223 @@
+"""Client: one SMTP or LMTP session with a next hop (RFC 5321, RFC 2033), pipelined (RFC 2920), one write a step.
+
+It speaks; what the answers mean for a sender is the business of outcome and downstream.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.delivery.answer import Answer
+from gateway.delivery.capabilities import NOTHING, Capabilities
+from gateway.delivery.dots import stuffed
+from gateway.delivery.endpoint import Endpoint, Protocol
+from gateway.delivery.outcome import Failure, Step, failure_of
+from gateway.delivery.wire import Broken, Wire, connect
+
+# Postfix counts refusals and RSETs until the next message is taken: it answers slowly after 10 refusals and hangs up
+# after 20, and takes every RSET past 100 for a refusal (smtpd_soft_error_limit, smtpd_hard_error_limit,
+# smtpd_junk_command_limit).
+MAX_REFUSALS = 8
+MAX_RESETS = 80
+
+
+class TlsMode(StrEnum):
+    NEVER = "never"
+    OPPORTUNISTIC = "opportunistic"  # encrypted where STARTTLS is offered, with any certificate
+    REQUIRED = "required"  # encrypted or not at all, with any certificate
+    VERIFIED = "verified"  # encrypted, and the certificate names the host and is vouched for
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a session is held. Times are seconds."""
+
+    hostname: str  # ours, for EHLO
+    tls: TlsMode
+    context: ssl.SSLContext
+    connect: float  # until the connection stands
+    command: float  # until the answer to a command
+
+
+class Client:
+    """A session that is ready for transactions, or in one. Once it is not `usable` it can only be closed."""
+
+    def __init__(self, wire: Wire, endpoint: Endpoint, terms: Terms) -> None:
+        self._wire = wire
+        self._terms = terms
+        self._owed = 0  # answers to RSET, which nobody waited for
+        self._midway = False  # something was sent whose answer was not taken
+        self._refusals = 0
+        self._resets = 0
+        self.endpoint = endpoint
+        self.capabilities = NOTHING
+        self.born = asyncio.get_running_loop().time()
+        self.messages = 0
+        self.is_fresh = True  # no transaction so far: if this one is dead, the server is
+        self.is_personal = False  # XCLIENT holds for the rest of a session, so it can serve one client only
+        self.in_transaction = False
+        self.committed = False  # the final dot of the present message is out
+
+    @property
+    def usable(self) -> bool:
+        """Another transaction can be begun, as far as is known here."""
+        wire = self._wire
+        return wire.broken is None and not self._midway and not self.committed and wire.unread <= self._owed
+
+    @property
+    def tired(self) -> bool:
+        """The server is about to lose its patience with this session."""
+        return self._refusals >= MAX_REFUSALS or self._resets >= MAX_RESETS
+
+    async def exchange(self, commands: Sequence[bytes]) -> list[Answer]:
+        """Send commands and take the answer to each: in one write if PIPELINING is offered. 421 is raised as Broken."""
+        async with asyncio.timeout(self._terms.command):
+            await self._settle()
+            self._midway = True
+            if "PIPELINING" in self.capabilities:
+                answers = await self._ask(b"".join(commands), len(commands))
+            else:
+                answers = [(await self._ask(command, 1))[0] for command in commands]
+            self._midway = False
+        return answers
+
+    async def transact(self, commands: Sequence[bytes]) -> list[Answer]:
+        """Exchange commands of a transaction."""
+        self.in_transaction = True
+        answers = await self.exchange(commands)
+        self.is_fresh = False
+        return answers
+
+    async def ask(self, step: Step, command: bytes) -> Answer:
+        """Send one command about the session itself. Raises Broken unless it succeeds."""
+        (answer,) = await self.exchange((command,))
+        self._expect_success(step, answer)
+        return answer
+
+    async def transmit(self, chunks: Iterable[bytes]) -> Answer | None:
+        """Send the message after a 354, to the final dot. An answer that comes before that dot is returned: a refusal,
+        and the end of the session, since the message was not sent whole."""
+        self._midway = True
+        piece = b""
+        for following in stuffed(chunks):
+            if piece:
+                self._wire.write(piece)
+                await self._wire.drained()
+                if self._wire.unread:
+                    return (await self._take(1))[0]
+            piece = following
+        self._wire.write(piece)
+        self.committed = True
+        return None
+
+    async def final_answers(self, count: int) -> list[Answer]:
+        """Take what is said after the final dot: one answer, or with LMTP one for each recipient."""
+        answers = await self._take(count)
+        self.committed = self._midway = self.in_transaction = False
+        self.messages += 1
+        if all(answer.is_success for answer in answers):
+            self._refusals = self._resets = 0
+        return answers
+
+    def reset(self) -> None:
+        """Leave the transaction. The answer to RSET is looked at before the next command, so nobody waits for it."""
+        self._wire.write(b"RSET\r\n")
+        self._owed += 1
+        self._resets += 1
+        self.in_transaction = False
+
+    def close(self) -> None:
+        """End the session, politely where it is at a command."""
+        if self.usable:
+            self._wire.write(b"QUIT\r\n")
+            self._wire.close()
+        else:
+            self._wire.abort()
+
+    async def _settle(self) -> None:
+        if self._owed:
+            answers = await self._take(self._owed)
+            self._owed = 0
+            if not all(answer.is_success for answer in answers):
+                raise Broken(Failure.LOST, f"RSET was answered {answers[-1]}")
+
+    async def _ask(self, octets: bytes, count: int) -> list[Answer]:
+        self._wire.write(octets)
+        return await self._take(count)
+
+    async def _take(self, count: int) -> list[Answer]:
+        answers = await self._wire.answers(count)
+        for answer in answers:
+            if answer.code == 421:
+                raise Broken(Failure.CLOSING, str(answer))
+            self._refusals += answer.code >= 400
+        return answers
+
+    def _expect_success(self, step: Step, answer: Answer) -> None:
+        if not answer.is_success:
+            raise Broken(failure_of(step, answer.code) or Failure.UNEXPECTED, f"{step} was answered {answer}")
+
+    # Beginning a session.
+
+    async def greet(self) -> None:
+        """Take the banner, say EHLO, and begin TLS where it is due."""
+        async with asyncio.timeout(self._terms.command):
+            (banner,) = await self._take(1)
+        self._expect_success(Step.BANNER, banner)
+        await self.hello()
+        await self._secure()
+
+    async def hello(self) -> None:
+        """Say EHLO or LHLO: at the beginning, and again after STARTTLS (RFC 3207 section 4.2) and XCLIENT."""
+        verb = "LHLO" if self.endpoint.protocol is Protocol.LMTP else "EHLO"
+        self.capabilities = NOTHING
+        answer = await self.ask(Step.EHLO, f"{verb} {self._terms.hostname}\r\n".encode())
+        self.capabilities = Capabilities.of(answer)
+
+    async def become(self, commands: Sequence[bytes]) -> None:
+        """Speak for one client from now on (XCLIENT)."""
+        self.is_personal = True
+        for command in commands:
+            await self.ask(Step.XCLIENT, command)
+        await self.hello()
+
+    async def _secure(self) -> None:
+        mode = self._terms.tls
+        if mode is not TlsMode.NEVER and "STARTTLS" in self.capabilities:
+            await self.ask(Step.STARTTLS, b"STARTTLS\r\n")
+            async with asyncio.timeout(self._terms.command):
+                await self._wire.start_tls(self._terms.context, self.endpoint.host or None)
+            await self.hello()
+        elif mode in (TlsMode.REQUIRED, TlsMode.VERIFIED):
+            raise Broken(Failure.NO_TLS, "STARTTLS is not offered, and the route requires it")
+
+
+async def open_client(endpoint: Endpoint, terms: Terms) -> Client:
+    """Begin a session. Raises Broken, which is also said of a server that does not answer in time."""
+    try:
+        async with asyncio.timeout(terms.connect):
+            wire = await connect(endpoint)
+    except TimeoutError as error:
+        raise Broken(Failure.UNREACHABLE, f"no connection in {terms.connect:g} s") from error
+    client = Client(wire, endpoint, terms)
+    try:
+        await client.greet()
+    except TimeoutError as error:
+        wire.abort()
+        raise Broken(Failure.TIMEOUT, f"no greeting in {terms.command:g} s") from error
+    except BaseException:
+        wire.abort()
+        raise
+    return client
+
+
+def tls_context(mode: TlsMode, authorities: str = "") -> ssl.SSLContext:
+    """The client side of TLS 1.2 or later. `authorities` is a PEM file; empty means those of the system."""
+    context = ssl.create_default_context(cafile=authorities or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if mode is not TlsMode.VERIFIED:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,140 @@
+"""Commands: turns an envelope and what is known of its client into command lines for a next hop. Pure.
+
+RFC 5321 sections 4.1.1.2 and 4.1.1.3, RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), and
+Postfix's XFORWARD and XCLIENT. A parameter goes out only where the next hop offers its extension.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address
+
+from gateway.connection import Connection, Role
+from gateway.delivery.capabilities import Capabilities
+from gateway.envelope import BodyType, Envelope, Recipient
+from gateway.message import Stamped
+
+MAX_COMMAND = 512  # octets with the CRLF: RFC 5321 section 4.5.3.1.4, and the limit of XFORWARD
+MAX_VALUE = 255  # octets of an XFORWARD or XCLIENT attribute, as Postfix takes them
+UNAVAILABLE = "[UNAVAILABLE]"
+
+_line_re = re.compile(r"[^\x00-\x1f\x7f]*\Z")
+_not_xtext_re = re.compile(r"[^!-*,-<>-~]")
+_mail_parameter_re = re.compile(r"(?i:RET=(?:FULL|HDRS)|ENVID=[!-<>-~]{1,100})\Z")
+_rcpt_parameter_re = re.compile(r"(?i:NOTIFY=[A-Z,]{1,32}|ORCPT=[!-<>-~]{1,500})\Z")
+
+
+class Wording(IntEnum):
+    """Which octets a message has, from the simplest: they decide what its next hop must be able to take."""
+
+    SEVEN_BIT = 0
+    EIGHT_BIT = 1  # needs 8BITMIME
+    UTF8 = 2  # an internationalised message, RFC 6531: needs SMTPUTF8
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What a next hop is told of the true client of a transaction."""
+
+    connection: Connection
+    name: str  # the confirmed reverse name, or ""
+    ident: str  # the message's id, for the next hop's log
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attributes of XFORWARD and XCLIENT, by name."""
+        connection = self.connection
+        return {
+            "NAME": self.name or UNAVAILABLE,
+            "ADDR": _address(connection.ip),
+            "PORT": str(connection.port),
+            "PROTO": "ESMTP" if connection.esmtp else "SMTP",
+            "HELO": connection.helo or UNAVAILABLE,
+            "IDENT": self.ident,
+            "SOURCE": "LOCAL" if connection.role is Role.INTERNAL else "REMOTE",
+        }
+
+
+def declared(envelope: Envelope) -> Wording:
+    """What the client said of its message at MAIL."""
+    if envelope.smtputf8:
+        return Wording.UTF8
+    return Wording.EIGHT_BIT if envelope.body is BodyType.EIGHT_BIT else Wording.SEVEN_BIT
+
+
+def needed(envelope: Envelope, stamped: Stamped) -> Wording:
+    """What the message really has. Many clients declare 8BITMIME for every message, so the octets are looked at."""
+    if not is_ascii(envelope) or (envelope.smtputf8 and not stamped.header.isascii()):
+        return Wording.UTF8
+    return Wording.SEVEN_BIT if all(map(bytes.isascii, stamped.chunks())) else Wording.EIGHT_BIT
+
+
+def is_ascii(envelope: Envelope) -> bool:
+    """No address of the envelope needs SMTPUTF8."""
+    return envelope.reverse_path.isascii() and all(recipient.address.is_ascii for recipient in envelope.recipients)
+
+
+def mail(envelope: Envelope, wording: Wording, size: int | None, offered: Capabilities) -> bytes:
+    """MAIL FROM with the parameters that are due."""
+    parameters = []
+    if size is not None and "SIZE" in offered:
+        parameters.append(f"SIZE={size}")
+    if wording >= Wording.EIGHT_BIT and "8BITMIME" in offered:
+        parameters.append("BODY=8BITMIME")
+    if wording is Wording.UTF8 and "SMTPUTF8" in offered:
+        parameters.append("SMTPUTF8")
+    if "DSN" in offered:
+        parameters += filter(_mail_parameter_re.match, envelope.parameters)
+    return _line(f"MAIL FROM:<{envelope.reverse_path}>", *parameters)
+
+
+def rcpt(recipient: Recipient, offered: Capabilities) -> bytes:
+    """RCPT TO, with NOTIFY and ORCPT if DSN is offered."""
+    parameters = filter(_rcpt_parameter_re.match, recipient.parameters) if "DSN" in offered else ()
+    return _line(f"RCPT TO:<{recipient.address}>", *parameters)
+
+
+def xforward(client: Client, offered: Capabilities) -> tuple[bytes, ...]:
+    """XFORWARD with each attribute that is taken, in as few commands as its length limit allows."""
+    return tuple(_packed("XFORWARD", client, offered.xforward))
+
+
+def xclient(client: Client, offered: Capabilities) -> tuple[bytes, ...]:
+    """XCLIENT with each attribute that is taken; IDENT and SOURCE are XFORWARD's own."""
+    return tuple(_packed("XCLIENT", client, offered.xclient))
+
+
+def xtext(text: str) -> str:
+    """Encode as RFC 3461 section 4 has it, so that no value can end its attribute or its line."""
+    return _not_xtext_re.sub(_hexchar, text)
+
+
+def _packed(verb: str, client: Client, taken: Iterable[str]) -> Iterator[bytes]:
+    attributes = client.attributes
+    line = verb
+    for name in taken:
+        if name not in attributes:
+            continue
+        word = f" {name}={xtext(attributes[name])[:MAX_VALUE]}"
+        if len(line) + len(word) > MAX_COMMAND - 2:
+            yield _line(line)
+            line = verb
+        line += word
+    if line != verb:
+        yield _line(line)
+
+
+def _address(ip: IPv4Address | IPv6Address) -> str:
+    return f"IPV6:{ip}" if ip.version == 6 else str(ip)
+
+
+def _hexchar(match: re.Match[str]) -> str:
+    return "".join(f"+{octet:02X}" for octet in match[0].encode())
+
+
+def _line(*words: str) -> bytes:
+    line = " ".join(words)
+    if _line_re.match(line) is None:
+        raise ValueError(f"a control character stands in the command {line!r}")
+    return f"{line}\r\n".encode()

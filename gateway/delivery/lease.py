@@ -1,0 +1,75 @@
+"""Lease: the session that one transaction has of a pool: taken, replaced when found dead, held for a while, given
+back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.delivery.client import Client
+from gateway.delivery.outcome import Failure
+from gateway.delivery.pool import Pool
+from gateway.delivery.wire import Broken
+
+T = TypeVar("T")
+
+# A session that served before and ends so was left by its server in the meantime; nothing is wrong with the
+# transaction.
+_FOUND_DEAD = frozenset({Failure.LOST, Failure.CLOSING})
+
+
+class Lease:
+    """At most one session at a time. `prepare` is done with each before its first use; `hold` is in seconds."""
+
+    def __init__(self, pool: Pool, *, hold: float, prepare: Callable[[Client], Awaitable[None]]) -> None:
+        self._pool = pool
+        self._patience = hold
+        self._prepare = prepare
+        self._until = 0.0  # when the session is given back if nobody is done with it
+        self._held = False
+        self._clock: asyncio.TimerHandle | None = None
+        self.session: Client | None = None
+
+    async def run(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """Do the work on a session. One that served before and is found dead is replaced, and the work done anew: to
+        the sender it never happened, since the final dot was not sent. Raises Broken."""
+        self._stop_clock()
+        session = self.session or await self._take(self._pool.take)
+        try:
+            return await work(session)
+        except Broken as broken:
+            if session.is_fresh or session.committed or broken.failure not in _FOUND_DEAD:
+                raise
+        self.release()
+        return await work(await self._take(self._pool.take_new))
+
+    def hold(self) -> None:
+        """Keep the session for what may follow soon, if the pool can do without it and it was not kept too long."""
+        if self.session is None:
+            return
+        self._held = self._held or self._pool.hold()
+        loop = asyncio.get_running_loop()
+        if self._held and self.session.usable and loop.time() < self._until:
+            self._clock = loop.call_at(self._until, self.release)
+        else:
+            self.release()
+
+    def release(self) -> None:
+        """Give the session back in whatever state it is. Safe to call twice."""
+        self._stop_clock()
+        if self._held:
+            self._held = False
+            self._pool.unhold()
+        if self.session is not None:
+            session, self.session = self.session, None
+            self._pool.give_back(session)
+
+    async def _take(self, take: Callable[[], Awaitable[Client]]) -> Client:
+        self.session = session = await take()
+        self._until = asyncio.get_running_loop().time() + self._patience
+        await self._prepare(session)
+        return session
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None

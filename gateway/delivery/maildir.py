@@ -1,0 +1,115 @@
+"""Maildir: the embedded next hop. Turns a message into one fsynced file for each recipient, under
+ROOT/DOMAIN/LOCAL-PART.
+
+RFC 5321 section 4.4 (Return-Path). The octets are kept as they came, with CRLF, so that signatures still verify.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+
+from gateway.connection import Connection
+from gateway.delivery.durable import Draft, make_maildir, write_draft
+from gateway.delivery.outcome import Outcome, disk_failure
+from gateway.envelope import Address, Envelope, Recipient
+from gateway.message import Stamped
+from gateway.reply import Reply, reply
+from gateway.system.threads import DiskThreads
+
+MAX_NAME = 255  # octets of a file name, NAME_MAX of Linux
+
+ACCEPTED = reply("250 2.1.5", "Recipient ok")
+TOO_LONG = reply("553 5.1.3", "The address is too long for a mailbox here")
+
+_not_in_name_re = re.compile(rb"[^a-z0-9.+_=-]|\A\.")
+
+
+class MaildirNames:
+    """Names for files, unique on this host: time, process and a counter (the Maildir convention)."""
+
+    def __init__(self, hostname: str) -> None:
+        self._host = _file_name(hostname)[:64]
+        self._count = count(1)
+
+    def next(self, suffix: str = "") -> str:
+        now = time.time_ns()
+        stamp = f"{now // 10**9}.M{now % 10**9 // 1000}P{os.getpid()}Q{next(self._count)}"
+        return f"{stamp}.{self._host}{suffix}"
+
+
+class MaildirHop:
+    """Takes mail for any address it is asked for (a gateway.delivery.base.NextHop)."""
+
+    shares_transactions = True
+
+    def __init__(self, name: str, root: Path, *, disk: DiskThreads, names: MaildirNames) -> None:
+        self.name = name
+        self.root = root
+        self.disk = disk
+        self.names = names
+
+    def open(self, connection: Connection, envelope: Envelope, client_name: str) -> "MaildirDelivery":
+        return MaildirDelivery(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MaildirDelivery:
+    """One transaction's way into the Maildirs (a gateway.delivery.base.Delivery)."""
+
+    hop: MaildirHop
+
+    async def recipient(self, recipient: Recipient) -> Reply:
+        return ACCEPTED if _fits(recipient.address) else TOO_LONG
+
+    async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
+        hop = self.hop
+        try:
+            names = await hop.disk.run(_store, hop, envelope, stamped)
+        except OSError as error:
+            return disk_failure(error, next_hop=hop.name)
+        told = reply("250 2.0.0", f"Stored as {envelope.id}")
+        return Outcome(reply=told, next_hop=hop.name, answer=f"stored in {hop.root}", queue_id=names[0])
+
+    async def close(self) -> None:
+        pass
+
+
+def mailbox(root: Path, address: Address) -> Path:
+    """The Maildir of an address: always two levels below `root`, and another one for each address."""
+    return root / _file_name(address.domain or "localhost") / _file_name(address.bare_local)
+
+
+def _file_name(text: str) -> str:
+    """A name that is no path: all but plain characters, and a dot at its start, are written as %HH."""
+    encoded = _not_in_name_re.sub(lambda match: b"%%%02X" % match[0][0], text.lower().encode())
+    return encoded.decode("ascii") or "%"
+
+
+def _fits(address: Address) -> bool:
+    return max(len(_file_name(address.domain)), len(_file_name(address.bare_local))) <= MAX_NAME
+
+
+def _store(hop: MaildirHop, envelope: Envelope, stamped: Stamped) -> list[str]:
+    """Write all, then show all; whatever fails, nobody has the message. Raises OSError."""
+    drafts: list[Draft] = []
+    with ExitStack() as undo:
+        for recipient in envelope.recipients:
+            drafts.append(_draft(hop, envelope, recipient.address, stamped))
+            undo.callback(drafts[-1].discard)
+        for draft in drafts:
+            draft.publish()
+        undo.pop_all()
+    return [draft.name for draft in drafts]
+
+
+def _draft(hop: MaildirHop, envelope: Envelope, address: Address, stamped: Stamped) -> Draft:
+    maildir = mailbox(hop.root, address)
+    make_maildir(maildir)
+    trace = f"Return-Path: <{envelope.reverse_path}>\r\nDelivered-To: {address}\r\n".encode()
+    chunks: Iterator[bytes] = chain((trace,), stamped.chunks())
+    return write_draft(maildir, hop.names.next(), chunks, size=len(trace) + stamped.size)

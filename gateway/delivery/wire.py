@@ -1,0 +1,132 @@
+"""Wire: one connection to a next hop as octets out and answers in. It knows nothing of commands."""
+
+import asyncio
+import ssl
+from typing import cast
+
+from gateway.delivery.answer import Answer, AnswerError, AnswerReader
+from gateway.delivery.endpoint import Endpoint
+from gateway.delivery.outcome import Failure
+
+
+class Broken(Exception):
+    """The connection is of no more use, or there is none. `failure` says why for the sender, the text for the log."""
+
+    def __init__(self, failure: Failure, detail: str) -> None:
+        super().__init__(detail)
+        self.failure = failure
+
+
+class Wire(asyncio.Protocol):
+    """The asyncio side. asyncio and uvloop set TCP_NODELAY, so that each write leaves at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._reader = AnswerReader()
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self.broken: Broken | None = None
+
+    @property
+    def unread(self) -> int:
+        """The number of answers that nobody has taken yet."""
+        return len(self._reader)
+
+    @property
+    def is_tls(self) -> bool:
+        return self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
+
+    def write(self, data: bytes) -> None:
+        self._check()
+        cast(asyncio.Transport, self._transport).write(data)
+
+    async def drained(self) -> None:
+        """Wait until the other side has taken most of what was written."""
+        if self._writable is not None:
+            await self._writable
+        self._check()
+
+    async def answers(self, count: int) -> list[Answer]:
+        """Take the next `count` answers. Raises Broken when the connection ends before them."""
+        reader = self._reader
+        while len(reader) < count:
+            self._check()
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return [reader.take() for _ in range(count)]
+
+    async def start_tls(self, context: ssl.SSLContext, name: str | None) -> None:
+        """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
+        if self.unread or self._reader.is_midway or self._transport is None:
+            raise Broken(Failure.GARBLED, "more than one answer to STARTTLS")
+        try:
+            self._transport = await self._loop.start_tls(self._transport, self, context, server_hostname=name)
+        except (ssl.SSLError, OSError) as error:
+            raise Broken(Failure.NO_TLS, f"the TLS handshake failed: {error}") from error
+        if self._transport is None:
+            raise Broken(Failure.LOST, "the connection ended in the TLS handshake")
+
+    def close(self) -> None:
+        """End the connection when all that was written is out."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except AnswerError as error:
+            self._break(Broken(Failure.GARBLED, str(error)))
+            self.abort()
+        self._wake(self._waiter)
+
+    def eof_received(self) -> None:
+        self._break(Broken(Failure.LOST, "the other side ended the connection"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._break(Broken(Failure.LOST, str(exc) if exc else "the connection ended"))
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._wake(self._writable)
+        self._writable = None
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise Broken(self.broken.failure, str(self.broken))
+
+    def _break(self, broken: Broken) -> None:
+        self.broken = self.broken or broken
+        self._wake(self._waiter)
+        self._wake(self._writable)
+
+    @staticmethod
+    def _wake(future: asyncio.Future[None] | None) -> None:
+        if future is not None and not future.done():
+            future.set_result(None)
+
+
+async def connect(endpoint: Endpoint) -> Wire:
+    """Connect. Raises Broken when nobody takes the connection."""
+    loop = asyncio.get_running_loop()
+    wire = Wire(loop)
+    try:
+        if endpoint.path:
+            await loop.create_unix_connection(lambda: wire, endpoint.path)
+        else:
+            await loop.create_connection(lambda: wire, endpoint.host, endpoint.port)
+    except OSError as error:
+        raise Broken(Failure.UNREACHABLE, str(error)) from error
+    return wire

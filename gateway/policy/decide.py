@@ -1,0 +1,74 @@
+"""Decide: the rules and the facts of a stage, on top of what was decided before, to a verdict. Pure.
+
+The most severe action among the matching rules decides. The order in which they are read matters for a final rule
+alone, after which none is read. Rules in shadow mode are recorded and change nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.facts import Facts, FactValue, Stage
+from gateway.policy.rule import TOTAL, Rule, RuleSet
+from gateway.policy.verdict import UNDECIDED, Action, Mode, Verdict
+
+SPAM_SCORE = "spam.score"  # the fact that the total begins with
+
+
+def decide(rules: RuleSet, stage: Stage, facts: Facts, earlier: Verdict = UNDECIDED) -> Verdict:
+    """What the rules of one stage make of the facts known by then.
+
+    `earlier` is the verdict of the stages before: its hits, scores and action are carried on, and a rule that matched
+    once is not counted again (rules of the RCPT stage run for each recipient).
+    """
+    known: dict[str, FactValue] = {**rules.absent, **facts}
+    verdict = _read(rules.by_stage[stage], known, earlier)
+    if stage is not Stage.SCORED:
+        return verdict
+    total = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
+    known[TOTAL.name] = total
+    return replace(_read(rules.on_total, known, verdict), total=total)
+
+
+def as_tag_only(verdict: Verdict) -> Verdict:
+    """The verdict with anything more severe than a tag made a tag: in a panic, and for mail to postmaster and abuse."""
+    if verdict.action.severity <= Action.TAG.severity:
+        return verdict
+    return replace(verdict, action=Action.TAG, reply=None)
+
+
+def _read(rules: Iterable[Rule], facts: Facts, verdict: Verdict) -> Verdict:
+    if any(hit.final and hit.mode is Mode.ENFORCE for hit in verdict.hits):
+        return verdict
+    matched = _matching(rules, facts, verdict.rules)
+    return _judge(matched, facts, verdict) if matched else verdict
+
+
+def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> list[Rule]:
+    matched = []
+    for rule in rules:
+        if rule.condition.holds(facts) and rule.id not in before:
+            matched.append(rule)
+            if rule.final and rule.is_enforced:
+                break
+    return matched
+
+
+def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
+    enforced = [rule for rule in matched if rule.is_enforced]
+    verdict = replace(
+        earlier,
+        hits=(*earlier.hits, *(rule.hit() for rule in matched)),
+        score=earlier.score + sum(rule.score for rule in enforced),
+    )
+    worst = max((rule for rule in enforced if rule.action), key=_severity, default=None)
+    if worst is None or worst.action is None or worst.action.severity <= earlier.action.severity:
+        return verdict
+    return replace(verdict, action=worst.action, reply=worst.template.fill(facts) if worst.template else None)
+
+
+def _severity(rule: Rule) -> int:
+    return rule.action.severity if rule.action else -1
+
+
+def _number(value: FactValue) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,154 @@
+"""Rules files: directories of TOML files to one table a rule, each value with the place where it was written.
+
+The directories are read in their order, the files of each in the order of their names. A table in a later directory
+whose id is already known changes only the keys that it names.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from gateway.tomlfile import Path, Problem, TomlFile, Unreadable, did_you_mean, read
+
+KEYS: Mapping[str, tuple[type, ...]] = {
+    "id": (str,),
+    "why": (str,),
+    "when": (str,),
+    "then": (str,),
+    "score": (int, float),
+    "reply": (str,),
+    "mode": (str,),
+    "final": (bool,),
+    "stage": (str,),
+    "enabled": (bool,),
+    "example": (list,),
+}
+_TYPE_NAMES = {str: "a text", int: "a number", float: "a number", bool: "true or false", list: "an array of tables"}
+
+# What a key says is about another key's value: where that changes, what was inherited goes.
+_DEPENDENT: Mapping[str, tuple[str, ...]] = {
+    "when": ("stage", "example"),
+    "then": ("score", "reply", "final"),
+    "score": ("then", "reply", "final"),
+}
+
+_id_re = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of a rules file and where it stands."""
+
+    value: Any
+    file: TomlFile
+    path: Path
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        return self.file.problem(self.path, message, hint)
+
+    def problem_in_text(self, offset: int, message: str, hint: str = "") -> Problem:
+        """A problem at a character of a text."""
+        place = self.file.place_in_text(self.path, offset)
+        return Problem(self.file.name, place.line, place.column, message, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One rule as the files have it. `values` lacks those that were wrong; then it is not `whole`."""
+
+    id: str
+    here: Value  # the table itself, the first one of that id
+    values: Mapping[str, Value]
+    whole: bool
+
+    def changed_by(self, other: "Table") -> "Table":
+        """This table with the keys that another one names."""
+        values = dict(self.values)
+        for key, value in other.values.items():
+            if key not in values or values[key].value != value.value:
+                for dependent in _DEPENDENT.get(key, ()):
+                    values.pop(dependent, None)
+        merged = {**values, **other.values}
+        return Table(id=self.id, here=self.here, values=merged, whole=self.whole and other.whole)
+
+
+def read_tables(directories: Sequence[FilePath]) -> tuple[dict[str, Table], list[Problem]]:
+    """The rules of some directories by id, in the order in which they are read, and all problems of their files."""
+    tables: dict[str, Table] = {}
+    problems: list[Problem] = []
+    for directory in directories:
+        found = _directory_tables(directory, problems)
+        for name, table in found.items():
+            if name not in tables and table.whole and "when" not in table.values:
+                problems.append(table.here.problem(f'there is no rule "{name}" to change', did_you_mean(name, tables)))
+            else:
+                tables[name] = tables[name].changed_by(table) if name in tables else table
+    return tables, problems
+
+
+def _directory_tables(directory: FilePath, problems: list[Problem]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for file in _files(directory, problems):
+        for table in _file_tables(file, problems):
+            if table.id in tables:
+                other = tables[table.id].here
+                place = f"{other.file.name}:{other.file.place(other.path).line}"
+                problems.append(table.values["id"].problem(f'"{table.id}" is the id of another rule, {place}'))
+            else:
+                tables[table.id] = table
+    return tables
+
+
+def _files(directory: FilePath, problems: list[Problem]) -> list[TomlFile]:
+    files = []
+    try:
+        paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml" and not path.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problems.append(Problem(str(directory), 1, 1, f"cannot be read: {error.strerror}"))
+        return []
+    for path in paths:
+        try:
+            files.append(read(path))
+        except Unreadable as error:
+            problems.append(error.problem)
+    return files
+
+
+def _file_tables(file: TomlFile, problems: list[Problem]) -> list[Table]:
+    problems += [
+        file.problem((key,), f'unknown key "{key}"', "a rules file holds [[rule]] tables alone")
+        for key in file.data
+        if key != "rule"
+    ]
+    rules = file.data.get("rule", [])
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        problems.append(file.problem(("rule",), "each rule is a table of its own", "write [[rule]]"))
+        return []
+    tables = (_table(Value(rule, file, ("rule", number)), problems) for number, rule in enumerate(rules))
+    return [table for table in tables if table is not None]
+
+
+def _table(here: Value, problems: list[Problem]) -> Table | None:
+    values = {key: Value(value, here.file, (*here.path, key)) for key, value in here.value.items()}
+    wrong = {key: problem for key, value in values.items() if (problem := _key_problem(key, value)) is not None}
+    problems += wrong.values()
+    if "id" not in values:
+        problems.append(here.problem('a rule needs an "id"'))
+    if "id" not in values or "id" in wrong:
+        return None
+    right = {key: value for key, value in values.items() if key not in wrong}
+    return Table(id=right["id"].value, here=here, values=right, whole=not wrong)
+
+
+def _key_problem(key: str, value: Value) -> Problem | None:
+    if key not in KEYS:
+        return value.problem(f'unknown key "{key}"', did_you_mean(key, KEYS))
+    if type(value.value) not in KEYS[key]:
+        return value.problem(f"{key} is {_TYPE_NAMES[KEYS[key][0]]}")
+    if key == "id" and not _id_re.match(value.value):
+        return value.problem('an id has at most 64 of a to z, 0 to 9, "-", "_" and "."')
+    return None

@@ -1,0 +1,75 @@
+"""Record: everything that is noted of one message, or of a transaction that was refused before there was one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+
+
+class Event(StrEnum):
+    """What a record is about."""
+
+    MESSAGE = "message"  # all octets were here, and the client had its answer to the final dot
+    REFUSED = "refused"  # a command was answered 4yz or 5yz, so there was no message
+    LOST = "lost"  # the client was gone before its final dot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The journey of one message in plain values. Whatever stands in it came from the wire: it is escaped when written.
+
+    An empty value says that the journey did not come so far, or that there was nothing; `to_dict` leaves it out.
+    """
+
+    event: Event
+    id: str = ""  # the envelope's id, as in Received and in our 250; "" before MAIL
+    connection: str
+    began: float  # Unix time at which the transaction began
+    stage: str  # the stage of the journey at which it was decided
+
+    client_ip: str
+    client_port: int = 0
+    client_name: str = ""  # the confirmed reverse name (iprev)
+    client_role: str = ""
+    helo: str = ""
+    tls: str = ""  # TLSv1.3 TLS_AES_256_GCM_SHA384
+
+    sender: str = ""  # MAIL FROM; "" for <> and before MAIL
+    recipients: tuple[str, ...] = ()  # the accepted ones, or the one that was refused
+    author: str = ""  # the From field's address
+    subject: str = ""
+    message_id: str = ""
+    size: int = 0  # octets
+
+    results: Mapping[str, str] = field(default_factory=dict)  # check -> result word: {"spf": "pass", "spam": "scored"}
+    score: float | None = None  # spamd's
+    required: float | None = None  # spamd's threshold
+    symbols: tuple[str, ...] = ()
+
+    action: str = ""
+    total: float | None = None  # spamd's score and those of the rules
+    rules: tuple[str, ...] = ()  # those that matched and are enforced
+    shadow: tuple[str, ...] = ()  # those that matched in shadow mode
+    rules_digest: str = ""  # of the rules in force, so that a decision can be traced to its files
+    panic: bool = False  # the switch was on, so `action` was not carried out
+
+    reply: str = ""  # what the client was told
+    next_hop: str = ""
+    answer: str = ""  # the next hop's reply
+    queue_id: str = ""  # of the next hop
+    milliseconds: Mapping[str, float] = field(default_factory=dict)  # step -> duration; "total" is the whole
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as names and values for the log: no empty ones, results each with its own key."""
+        values = dict(zip(_NAMES, _values_of(self), strict=True))
+        values.update(values.pop("results"))
+        values["began"] = round(self.began, 3)
+        values["recipient_count"] = len(self.recipients)
+        values["milliseconds"] = {step: round(duration, 2) for step, duration in self.milliseconds.items()}
+        return {name: value for name, value in values.items() if value or value in _ZEROS}
+
+
+_NAMES = tuple(entry.name for entry in fields(Record))
+_values_of = attrgetter(*_NAMES)
+_ZEROS = (0.0,)  # a score of zero says something

@@ -1,0 +1,170 @@
+"""Commands: turns a command line into a verb with its argument, and those of MAIL and RCPT into envelope values.
+
+RFC 5321 section 4.1.1 and 4.1.2 (syntax), RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (RET, ENVID,
+NOTIFY, ORCPT). What cannot be accepted comes back as the reply that says why.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
+from gateway.reply import Reply, reply
+from gateway.smtp import replies
+
+# RFC 5321 section 4.5.3.1.4 gives 512 octets, and SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
+MAX_LINE = 2048
+MAX_HELO = 255  # octets, RFC 5321 section 4.5.3.1.2
+
+_control_re = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_helo_re = re.compile(rf"[!-~]{{1,{MAX_HELO}}}\Z")
+# The space before the path is wrong (RFC 5321 section 3.3) and common; so are spaces at the end of a line.
+_path_re = re.compile(r" ?(<(?:[^<>\"\\ ]|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z")
+_parameter_re = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?\Z")
+_xtext = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"
+_notify_re = re.compile(r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE)
+_orcpt_re = re.compile(rf"[A-Za-z0-9-]{{1,40}};(?:{_xtext}|[\x80-\U0010ffff]){{1,500}}\Z")
+_envid_re = re.compile(rf"{_xtext}{{1,100}}\Z")
+_ret_re = re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE)
+_size_re = re.compile(r"[0-9]{1,20}\Z")
+
+
+class Extension(StrEnum):
+    """What can be offered only where every next hop has it, since EHLO comes before routing."""
+
+    DSN = "DSN"  # RFC 3461
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The parameters of MAIL and RCPT that a client may use: none of them after HELO."""
+
+    max_size: int
+    mail: frozenset[str] = frozenset()
+    rcpt: frozenset[str] = frozenset()
+
+
+def offer(max_size: int, extensions: frozenset[Extension]) -> Offer:
+    """What a client is offered that greets with EHLO."""
+    mail, rcpt = {"SIZE", "BODY", "SMTPUTF8"}, set[str]()
+    if Extension.DSN in extensions:
+        mail |= {"RET", "ENVID"}
+        rcpt |= {"NOTIFY", "ORCPT"}
+    return Offer(max_size=max_size, mail=frozenset(mail), rcpt=frozenset(rcpt))
+
+
+def split_command(line: bytes) -> tuple[str, str] | None:
+    """The verb in upper case, and its argument without spaces around it; None for what is no printable text."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    if _control_re.search(text):
+        return None
+    verb, _, argument = text.partition(" ")
+    return verb.upper(), argument.strip(" ")
+
+
+def is_helo_name(name: str) -> bool:
+    """Whether a HELO argument is printable ASCII of a bounded length. Whether it is a name of anything is for the rules."""
+    return _helo_re.match(name) is not None
+
+
+def parse_mail(argument: str, offered: Offer, *, envelope_id: str) -> Envelope | Reply:
+    """Parse what follows "MAIL "."""
+    parts = _split(argument, "FROM:")
+    if parts is None:
+        return replies.MAIL_SYNTAX
+    try:
+        sender = parse_reverse_path(parts[0])
+    except PathError as error:
+        return reply("501 5.1.7", f"Bad sender: {error}")
+    fields = _read_parameters(parts[1], offered.mail)
+    if isinstance(fields, Reply):
+        return fields
+    envelope = Envelope(id=envelope_id, sender=sender, **fields)
+    if sender is not None and not sender.is_ascii and not envelope.smtputf8:
+        return replies.NEEDS_SMTPUTF8
+    if envelope.size is not None and envelope.size > offered.max_size:
+        return replies.TOO_LARGE
+    return envelope
+
+
+def parse_rcpt(argument: str, offered: Offer, envelope: Envelope) -> Recipient | Reply:
+    """Parse what follows "RCPT "."""
+    parts = _split(argument, "TO:")
+    if parts is None:
+        return replies.RCPT_SYNTAX
+    try:
+        address = parse_forward_path(parts[0])
+    except PathError as error:
+        return reply("501 5.1.3", f"Bad recipient: {error}")
+    fields = _read_parameters(parts[1], offered.rcpt)
+    if isinstance(fields, Reply):
+        return fields
+    if not address.is_ascii and not envelope.smtputf8:
+        return replies.NEEDS_SMTPUTF8
+    return Recipient(address=address, **fields)
+
+
+def _split(argument: str, keyword: str) -> tuple[str, list[str]] | None:
+    """The path with its angle brackets, and the words after it."""
+    if argument[: len(keyword)].upper() != keyword:
+        return None
+    match = _path_re.match(argument, len(keyword))
+    return (match[1], [word for word in (match[2] or "").split(" ") if word]) if match else None
+
+
+def _read_parameters(words: list[str], offered: frozenset[str]) -> dict[str, Any] | Reply:
+    """The fields of Envelope or Recipient that the parameters (RFC 5321 section 4.1.2) set."""
+    fields: dict[str, Any] = {}
+    seen: set[str] = set()
+    for word in words:
+        match = _parameter_re.match(word)
+        if match is None or (keyword := match[1].upper()) in seen:
+            return replies.BAD_PARAMETER
+        if keyword not in offered:
+            return replies.UNKNOWN_PARAMETER
+        seen.add(keyword)
+        read = _PARAMETERS[keyword](match[2] or "")
+        if read is None:
+            return replies.BAD_PARAMETER
+        fields |= read
+        if keyword in _KEPT:
+            fields["parameters"] = (*fields.get("parameters", ()), word)
+    return fields
+
+
+def _read_size(value: str) -> dict[str, Any] | None:
+    return {"size": int(value)} if _size_re.match(value) else None
+
+
+def _read_body(value: str) -> dict[str, Any] | None:
+    body = _BODIES.get(value.upper())
+    return {"body": body} if body else None
+
+
+def _read_smtputf8(value: str) -> dict[str, Any] | None:
+    return None if value else {"smtputf8": True}
+
+
+def _only(pattern: re.Pattern[str]) -> "Reader":
+    """A reader of what is passed on as it came, once it is known to be well-formed."""
+    return lambda value: {} if pattern.match(value) else None
+
+
+Reader = Callable[[str], dict[str, Any] | None]
+
+_BODIES = {body.value: body for body in BodyType}
+_PARAMETERS: Mapping[str, Reader] = {
+    "SIZE": _read_size,
+    "BODY": _read_body,
+    "SMTPUTF8": _read_smtputf8,
+    "RET": _only(_ret_re),
+    "ENVID": _only(_envid_re),
+    "NOTIFY": _only(_notify_re),
+    "ORCPT": _only(_orcpt_re),
+}
+_KEPT = frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})

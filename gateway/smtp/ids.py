@@ -1,0 +1,19 @@
+"""Ids: names for connections, unique among all workers and hosts without asking any of them, in the order of time."""
+
+import os
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letter that is taken for a digit
+_DIGITS = 16
+_RANDOM_OCTETS = 5  # among the connections of one millisecond, one in 10**12 pairs is alike
+_MILLISECONDS = 1 << 40
+
+
+def connection_id(now: float) -> str:
+    """A new id of 16 letters and digits: 40 bits of the time (`now`, Unix time) in milliseconds, 40 bits of chance."""
+    number = int(now * 1000) % _MILLISECONDS << 8 * _RANDOM_OCTETS | int.from_bytes(os.urandom(_RANDOM_OCTETS))
+    return "".join([_ALPHABET[number >> shift & 31] for shift in range(5 * _DIGITS - 5, -1, -5)])
+
+
+def envelope_id(connection: str, transaction: int) -> str:
+    """The id of a connection's n-th transaction: whoever sees a message's id knows the connection it came on."""
+    return f"{connection}.{transaction}"

@@ -1,0 +1,143 @@
+"""Inbox: turns what the transport receives into command lines, or into pieces of any size for DATA.
+
+It holds little: above HIGH_WATER octets the transport stops reading until they are taken, so a fast client waits in its
+own kernel and not in our memory.
+"""
+
+import asyncio
+from enum import Enum
+
+HIGH_WATER = 131072  # octets; what a fast client sends in a turn of the loop or two, and little against a message
+LOW_WATER = HIGH_WATER // 2
+
+
+class BadLine(Enum):
+    """What stood where a command line was expected."""
+
+    TOO_LONG = "longer than the limit"
+    BARE_LINE_END = "a CR or an LF without the other (RFC 5321 section 2.3.8)"
+
+
+class EndOfInput(Exception):
+    """The client will send no more: it has closed its side, or the connection is lost."""
+
+
+class Interrupted(Exception):
+    """The wait for the client was ended by us."""
+
+
+class Inbox:
+    """The octets that a client has sent and nobody has taken. One reader at a time may wait."""
+
+    __slots__ = ("_buffer", "_ended", "_loop", "_paused", "_searched", "_transport", "_waiter")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._buffer = bytearray()
+        self._searched = 0  # octets at the start of the buffer that have no line feed
+        self._ended = False
+        self._paused = False
+        self._transport: asyncio.ReadTransport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    # What the transport does.
+
+    def attach(self, transport: asyncio.ReadTransport) -> None:
+        """Octets come from this transport from now on."""
+        self._transport = transport
+        self._paused = False
+
+    def receive(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._ended = True
+        self._wake()
+
+    # What the session does.
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._buffer
+
+    @property
+    def is_awaited(self) -> bool:
+        """The session waits for the client, who has not sent what it waits for."""
+        return self._waiter is not None
+
+    async def arrival(self) -> None:
+        """Wait until there is something. Raises EndOfInput, Interrupted."""
+        while not self._buffer:
+            await self._more()
+
+    async def line(self, limit: int) -> bytes | BadLine:
+        """The next command line without its CRLF. A line above `limit` octets is read to its end and not kept.
+
+        Raises EndOfInput, Interrupted.
+        """
+        too_long = False
+        while (end := self._buffer.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._buffer)
+            if self._searched > limit:
+                too_long = True
+                self.discard()
+            await self._more()
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        self._resume()
+        if too_long or len(line) > limit:
+            return BadLine.TOO_LONG
+        if not line.endswith(b"\r\n") or line.find(b"\r") != len(line) - 2:
+            return BadLine.BARE_LINE_END
+        return line[:-2]
+
+    async def some(self) -> bytearray:
+        """All octets there are, at least one. Raises EndOfInput, Interrupted."""
+        await self.arrival()
+        taken, self._buffer = self._buffer, bytearray()
+        self._searched = 0
+        self._resume()
+        return taken
+
+    def give_back(self, octets: bytearray) -> None:
+        """Put back the end of what some() gave."""
+        octets += self._buffer
+        self._buffer = octets
+
+    def discard(self) -> None:
+        """Forget what has come."""
+        self._buffer.clear()
+        self._searched = 0
+        self._resume()
+
+    def interrupt(self) -> bool:
+        """End the session's wait, if it waits; True if it did."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return False
+        waiter.set_exception(Interrupted())
+        return True
+
+    async def _more(self) -> None:
+        if self._ended:
+            raise EndOfInput
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _resume(self) -> None:
+        if self._paused and not self._ended and len(self._buffer) <= LOW_WATER and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()

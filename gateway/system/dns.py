@@ -1,0 +1,230 @@
+"""DNS: turns a name and a record type into an answer whose failures are told apart (RFC 1035, RFC 2308, RFC 9520).
+
+One lookup is in flight for one question, however many ask it; its answer is kept for its TTL. Failures are kept too,
+for some seconds (RFC 9520 section 3.2), so that a broken domain costs one wait and not one for each message.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Protocol
+
+import aiodns
+import pycares
+from pydantic import Field, field_validator
+
+from gateway.settings import Section
+from gateway.system.dnscache import Answer, DnsCache, Question, Status
+
+__all__ = ["Answer", "DnsResolver", "DnsSettings", "Resolver", "Status"]
+
+MAX_NAME = 253  # characters without the final dot, RFC 1035 section 3.1
+
+# Space and every printable character may stand in a label (macros of SPF bring any); NUL and what is not ASCII may not:
+# the first would cut the question short, the second would be asked as something else.
+_label = r"[\x20-\x2d\x2f-\x7e]{1,63}"
+_name_re = re.compile(rf"{_label}(?:\.{_label})*\Z")
+
+_special_re = re.compile(r"[^A-Za-z0-9._-]")
+
+_RANDOM_CASE = (
+    1 << 10
+)  # ARES_FLAG_DNS0x20: 10 to 20 more bits that a forger must guess; falls back to TCP if not echoed
+_FLAGS = pycares.ARES_FLAG_EDNS | pycares.ARES_FLAG_NO_DFLT_SVR | _RANDOM_CASE
+
+_STATUS_BY_ERROR = {
+    pycares.errno.ARES_ENOTFOUND: Status.NXDOMAIN,
+    pycares.errno.ARES_ENODATA: Status.NODATA,
+    pycares.errno.ARES_ETIMEOUT: Status.TIMEOUT,
+    pycares.errno.ARES_ECONNREFUSED: Status.TIMEOUT,
+    pycares.errno.ARES_ECANCELLED: Status.TIMEOUT,
+}  # everything else: SERVFAIL
+
+IMPOSSIBLE = Answer(Status.NXDOMAIN)  # of a name that DNS cannot hold
+NO_ANSWER = Answer(Status.TIMEOUT)
+
+
+class Resolver(Protocol):
+    """Asks DNS. Every outcome is an answer: nothing is raised."""
+
+    async def query(self, name: str, rrtype: str) -> Answer:
+        """The records of `name` of type A, AAAA, MX, TXT or PTR. A name that DNS cannot hold is NXDOMAIN, unasked."""
+        ...
+
+    def cached(self, name: str, rrtype: str) -> Answer | None:
+        """The answer, if it is at hand; None where it would have to be asked for."""
+        ...
+
+
+class DnsSettings(Section):
+    """Where and how DNS is asked."""
+
+    servers: tuple[str, ...] = ()
+    """Recursive name servers, each "ADDRESS" or "ADDRESS:PORT" ("[ADDRESS]:PORT" for IPv6). Empty: those of
+    /etc/resolv.conf. A resolver on this host (such as unbound) is best: block lists refuse the large public ones."""
+    timeout: float = Field(default=2.0, gt=0)
+    """Seconds until the first try is given up; each further try waits longer."""
+    tries: int = Field(default=3, ge=1, le=10)
+    """How often each server is asked."""
+    deadline: float = Field(default=8.0, gt=0)
+    """Seconds after which a lookup is given up, whatever its tries."""
+    concurrency: int = Field(default=512, ge=1)
+    """Lookups under way at once in one worker; more wait for their turn within their deadline."""
+    cache_size: int = Field(default=20_000, ge=0)
+    """Answers kept by one worker, of at most 8 KB each; typical ones take less than 1 KB."""
+    min_ttl: float = Field(default=5.0, ge=0)
+    """Seconds that an answer is kept even if its TTL is shorter: the checks of one message ask the same question."""
+    max_ttl: float = Field(default=3600.0, ge=0)
+    """Seconds that an answer is kept at most."""
+    negative_ttl: float = Field(default=60.0, ge=0)
+    """Seconds that "no such name" and "no such record" are kept."""
+    failure_ttl: float = Field(default=5.0, ge=1, le=300)
+    """Seconds that a failure or a missing answer is kept (RFC 9520: 1 to 300)."""
+
+    @field_validator("servers")
+    @classmethod
+    def _are_addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            _check_server(server)
+        return servers
+
+
+class DnsResolver:
+    """A Resolver on c-ares. Made inside a running event loop, and closed there."""
+
+    def __init__(self, settings: DnsSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._cache = DnsCache(size=settings.cache_size, clock=clock)
+        self._in_flight: dict[Question, asyncio.Task[Answer]] = {}
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._closed = False
+        self._channel = aiodns.DNSResolver(
+            nameservers=settings.servers or None,
+            loop=asyncio.get_running_loop(),
+            timeout=settings.timeout,
+            tries=settings.tries,
+            flags=_FLAGS,
+        )
+
+    def cached(self, name: str, rrtype: str) -> Answer | None:
+        return self._cache.get((_folded(name), rrtype))
+
+    async def query(self, name: str, rrtype: str) -> Answer:
+        question = (_folded(name), rrtype)
+        answer = self._cache.get(question)
+        if answer is not None:
+            return answer
+        if self._closed:
+            return NO_ANSWER
+        if not is_name(question[0]):
+            return IMPOSSIBLE
+        return await asyncio.shield(self._in_flight.get(question) or self._begin(question))
+
+    async def close(self) -> None:
+        """End every lookup under way; whoever waits for one gets a timeout."""
+        self._closed = True
+        await self._channel.close()
+        await asyncio.gather(*self._in_flight.values())
+
+    def _begin(self, question: Question) -> "asyncio.Task[Answer]":
+        task = asyncio.get_running_loop().create_task(self._look_up(question))
+        self._in_flight[question] = task
+        return task
+
+    async def _look_up(self, question: Question) -> Answer:
+        try:
+            async with asyncio.timeout(self._settings.deadline), self._slots:
+                found = await self._ask(question)
+        except TimeoutError:
+            found = NO_ANSWER
+        finally:
+            del self._in_flight[question]
+        answer = Answer(found.status, found.records, self._kept_for(found))
+        self._cache.put(question, answer)
+        return answer
+
+    async def _ask(self, question: Question) -> Answer:
+        name, rrtype = question
+        if self._closed:
+            return NO_ANSWER
+        try:
+            result = await self._channel.query_dns(_escaped(name), rrtype)
+        except aiodns.error.DNSError as error:
+            return Answer(_STATUS_BY_ERROR.get(error.args[0], Status.SERVFAIL))
+        return read_answer(result, question)
+
+    def _kept_for(self, answer: Answer) -> float:
+        if answer.is_temporary:
+            return self._settings.failure_ttl
+        if answer.status is not Status.OK:
+            return self._settings.negative_ttl
+        return min(max(answer.ttl, self._settings.min_ttl), self._settings.max_ttl)
+
+
+def is_name(name: str) -> bool:
+    """Whether DNS can hold `name`, given without its final dot (RFC 1035 section 3.1)."""
+    return len(name) <= MAX_NAME and _name_re.match(name) is not None
+
+
+def read_answer(result: pycares.DNSResult, question: Question) -> Answer:
+    """The records that answer `question`, found by following its aliases; others that a server put beside them are not
+    looked at. Aliases that lead back to themselves are a failure of the domain (RFC 1034 section 3.6.2)."""
+    name, rrtype = question
+    aliases = {_host(r.name): r for r in result.answer if r.type == pycares.QUERY_TYPE_CNAME}
+    followed: dict[str, int] = {}
+    while name in aliases:
+        if name in followed:
+            return Answer(Status.SERVFAIL)
+        followed[name] = aliases[name].ttl
+        name = _target(aliases[name])
+    wanted, read = _READERS[rrtype]
+    found = [r for r in result.answer if r.type == wanted and _host(r.name) == name]
+    if not found:
+        return Answer(Status.NODATA)
+    ttl = min([*followed.values(), *(r.ttl for r in found)])
+    return Answer(Status.OK, tuple(read(r.data) for r in found), float(ttl))
+
+
+def _target(alias: pycares.DNSRecord) -> str:
+    data: Any = alias.data
+    return _host(data.cname)
+
+
+def _escaped(name: str) -> str:
+    """`name` as c-ares reads it, every unusual character by its number (RFC 1035 section 5.1)."""
+    return _special_re.sub(lambda match: f"\\{ord(match[0]):03}", name)
+
+
+def _folded(name: str) -> str:
+    return name.lower().removesuffix(".")
+
+
+def _host(name: str | bytes) -> str:
+    """A name out of an answer; the library gives bytes where they are not ASCII."""
+    return _folded(name if isinstance(name, str) else name.decode("ascii", "backslashreplace"))
+
+
+_READERS: dict[str, tuple[int, Callable[[Any], Any]]] = {
+    "A": (pycares.QUERY_TYPE_A, lambda data: data.addr),
+    "AAAA": (pycares.QUERY_TYPE_AAAA, lambda data: data.addr),
+    "MX": (pycares.QUERY_TYPE_MX, lambda data: (data.priority, _host(data.exchange))),
+    "PTR": (pycares.QUERY_TYPE_PTR, lambda data: _host(data.dname)),
+    "TXT": (pycares.QUERY_TYPE_TXT, lambda data: data.data),
+}
+
+
+def _check_server(server: str) -> None:
+    """Raise ValueError unless `server` is an address with or without a port; a name could not be looked up."""
+    address, port = server, "53"
+    if server.startswith("["):
+        address, _, port = server[1:].partition("]:")
+    elif server.count(":") == 1:
+        address, _, port = server.partition(":")
+    try:
+        ip_address(address)
+    except ValueError:
+        raise ValueError(f"{server!r} is not an address or ADDRESS:PORT") from None
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{server!r} has no port between 1 and 65535")

@@ -1,0 +1,77 @@
+"""DNS cache: keeps answers for as long as their TTL allows, bounded by number and by the size of each."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MAX_CACHED_OCTETS = 8192  # of one answer; beyond it nothing honest is kept from the cache, and memory has a bound
+MIN_RECORD_OCTETS = 64  # what a record costs at least as a Python object, so that many tiny ones count as much
+
+Question = tuple[str, str]  # the name in lower case without its final dot, and the type
+
+
+class Status(StrEnum):
+    """How a lookup ended. The last two are temporary: they say nothing about the name."""
+
+    OK = "ok"  # there are records of this type
+    NXDOMAIN = "nxdomain"  # the name does not exist, nor does anything below it (RFC 8020)
+    NODATA = "nodata"  # the name exists, without records of this type (RFC 2308 section 2.2)
+    SERVFAIL = "servfail"  # a server answered that it failed or refused, or its answer made no sense
+    TIMEOUT = "timeout"  # no server answered in time
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What DNS says. `records` are str for A, AAAA and PTR, (preference, host) for MX, and bytes for TXT, the character
+    strings of each joined. Host names are in lower case without the final dot. `ttl` is what the answer came with,
+    in seconds, within the resolver's bounds."""
+
+    status: Status
+    records: tuple[Any, ...] = ()
+    ttl: float = 0.0
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.status in (Status.SERVFAIL, Status.TIMEOUT)
+
+
+@dataclass(slots=True)
+class DnsCache:
+    """Answers by question; the one unused for longest makes room for a new one."""
+
+    size: int
+    clock: Callable[[], float]
+    _answers: OrderedDict[Question, tuple[float, Answer]] = field(default_factory=OrderedDict)
+
+    def get(self, question: Question) -> Answer | None:
+        entry = self._answers.get(question)
+        if entry is None:
+            return None
+        expires, answer = entry
+        if expires <= self.clock():
+            del self._answers[question]
+            return None
+        self._answers.move_to_end(question)
+        return answer
+
+    def put(self, question: Question, answer: Answer) -> None:
+        """Keep `answer` for its TTL, unless that is zero or it is too large."""
+        if answer.ttl <= 0 or _octets(answer) > MAX_CACHED_OCTETS:
+            return
+        self._answers[question] = (self.clock() + answer.ttl, answer)
+        self._answers.move_to_end(question)
+        if len(self._answers) > self.size:
+            self._answers.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+
+def _octets(answer: Answer) -> int:
+    return sum(max(_length(record), MIN_RECORD_OCTETS) for record in answer.records)
+
+
+def _length(record: Any) -> int:
+    return len(record[1]) if isinstance(record, tuple) else len(record)

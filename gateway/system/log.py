@@ -1,0 +1,194 @@
+"""The log: turns events and records into one line each on standard error, as JSON or as readable text.
+
+No byte from the wire can end a line, steer a terminal or fill a disk: control characters and everything outside printable
+ASCII are escaped, values are bounded. The reader of the log cannot stop mail: lines go through a bounded queue to a thread,
+and what a full queue drops is counted.
+"""
+
+import logging
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from gateway.record import Record
+from gateway.settings import Section
+from gateway.system import systemd
+from gateway.system.logline import Style, json_line, text_line
+from gateway.system.redaction import Redactable, Redaction, redactor
+
+MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
+MAX_WRITTEN_AT_ONCE = 500  # lines joined into one write
+LAST_WORDS = 2.0  # seconds that the end of the process waits for a reader of the log
+MAX_TRACE = 4000  # characters of a traceback
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))  # syslog(3)
+
+
+class Format(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+
+
+class Level(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogSettings(Section):
+    """What is written to standard error, and how."""
+
+    format: Format = Format.TEXT
+    """"json" (one object a line) or "text" (key=value, coloured on a terminal)."""
+
+    level: Level = Level.INFO
+    """The least severe events that are written: "debug", "info", "warning" or "error". Messages are "info"."""
+
+    redact: dict[Redactable, Redaction] = Field(default_factory=dict)
+    """Which values of a message's line are changed, and how: { recipients = "hash", subject = "drop" }. Values: sender,
+    recipients, author, subject, message_id, client_ip, client_name, helo. Ways: "hash" (keyed, so that equal values can be
+    followed), "domain" (only what follows the @) and "drop". Where sender or recipients are redacted, so are the
+    addresses in the texts of replies."""
+
+    redact_key: str = ""
+    """The key of "hash": at least 16 characters, the same on every node, known to nobody else."""
+
+    @model_validator(mode="after")
+    def _hash_needs_a_key(self) -> "LogSettings":
+        if Redaction.HASH in self.redact.values() and len(self.redact_key) < 16:
+            raise ValueError('redact_key must have at least 16 characters where redact uses "hash"')
+        return self
+
+
+class QueuedStream(logging.Handler):
+    """Writes lines to a file descriptor from a thread of its own, so that a full pipe holds nobody up."""
+
+    def __init__(self, fd: int, *, on_drop: Callable[[int], None], limit: int = MAX_WAITING) -> None:
+        super().__init__()
+        self._fd = fd
+        self._on_drop = on_drop
+        self._limit = limit
+        self._dropped = 0
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except (TypeError, ValueError, KeyError):  # a call whose arguments do not fit its text
+            line = self.format(_unformatted(record))
+        if self._lines.qsize() >= self._limit:
+            self._dropped += 1
+            self._on_drop(1)
+        else:
+            self._lines.put(line)
+
+    def close(self) -> None:
+        """Write what waits, for a short while at most."""
+        self._lines.put(None)
+        self._thread.join(LAST_WORDS)
+        super().close()
+
+    def _write_all(self) -> None:
+        ended = False
+        while not ended:
+            batch = [self._lines.get()]
+            while len(batch) < MAX_WRITTEN_AT_ONCE and not self._lines.empty():
+                batch.append(self._lines.get())
+            ended = batch[-1] is None
+            self._write("".join(f"{line}\n" for line in batch if line is not None))
+            if self._dropped and not self._lines.qsize():
+                self._confess()
+
+    def _confess(self) -> None:
+        dropped, self._dropped = self._dropped, 0
+        note = logging.LogRecord(__name__, logging.WARNING, "", 0, "log lines were dropped: %d", (dropped,), None)
+        self._write(f"{self.format(note)}\n")
+
+    def _write(self, text: str) -> None:
+        view = memoryview(text.encode("ascii", "backslashreplace"))
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError:
+            return  # nobody reads the log any more
+
+
+class LineFormatter(logging.Formatter):
+    """One line an event: its time, level, logger, text, and the values given as extra={"values": {...}}."""
+
+    def __init__(self, shape: Format, style: Style) -> None:
+        super().__init__()
+        self._shape = shape
+        self._style = style
+
+    def format(self, record: logging.LogRecord) -> str:
+        values = getattr(record, "values", {})
+        if record.exc_info and record.exc_info[0] is not None:
+            values = {**values, "trace": "".join(traceback.format_exception(*record.exc_info))[-MAX_TRACE:]}
+        level = record.levelname.lower()
+        if self._shape is Format.JSON:
+            line = json_line(record.created, level, record.name, record.getMessage(), values)
+        else:
+            line = text_line(record.created, level, record.name, record.getMessage(), values, self._style)
+        return f"<{_priority(record.levelno)}>{line}" if self._style is Style.JOURNAL else line
+
+
+class MessageLog:
+    """Writes the line of a message, redacted as the site chose."""
+
+    __slots__ = ("_logger", "_redact")
+
+    def __init__(self, settings: LogSettings) -> None:
+        self._logger = logging.getLogger("mailward")
+        self._redact = redactor(settings.redact, settings.redact_key)
+
+    def write(self, record: Record) -> None:
+        if self._logger.isEnabledFor(logging.INFO):
+            values = self._redact(record.to_dict())
+            self._logger.info(values.pop("event"), extra={"values": values})
+
+
+def start_logging(
+    settings: LogSettings, *, on_drop: Callable[[int], None], fd: int = 2, environ: Mapping[str, str] = os.environ
+) -> QueuedStream:
+    """Send everything that the process logs to `fd`. `on_drop` is told how many lines were dropped. The caller closes
+    the handler at the end (or logging.shutdown does at exit)."""
+    handler = QueuedStream(fd, on_drop=on_drop)
+    handler.setFormatter(LineFormatter(settings.format, _style(fd, environ)))
+    logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
+    logging.raiseExceptions = False
+    sys.excepthook = _log_uncaught
+    return handler
+
+
+def _style(fd: int, environ: Mapping[str, str]) -> Style:
+    if systemd.goes_to_journal(fd, environ):
+        return Style.JOURNAL
+    return Style.TERMINAL if os.isatty(fd) and not environ.get("NO_COLOR") else Style.PLAIN
+
+
+def _priority(level: int) -> int:
+    return next(priority for least, priority in _PRIORITIES if level >= least)
+
+
+def _unformatted(record: logging.LogRecord) -> logging.LogRecord:
+    values: dict[str, Any] = {"arguments": repr(record.args)}
+    broken = logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, str(record.msg), None, None)
+    broken.__dict__["values"] = values
+    return broken
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("mailward").critical("uncaught exception", exc_info=(kind, error, trace))

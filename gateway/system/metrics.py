@@ -1,0 +1,183 @@
+"""Metrics: turns records and events into Prometheus counters, and the counters of all workers into one page.
+
+The one module that knows prometheus_client. Each worker writes its numbers into files of the directory that
+PROMETHEUS_MULTIPROC_DIR names; the supervisor reads all of them when it is asked, and adds those of a worker that has
+ended to one file, so that neither a number goes backwards nor a file a worker remains.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from gateway.record import Event, Record
+
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client when it is imported
+RESERVED = 1 << 18  # octets a file of a worker: some 2,000 numbers
+ENDED = "ended"  # stands in a file's name instead of a worker's process id
+
+_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600)  # from a cached lookup to the sender's ten minutes
+_OCTETS = (4_096, 32_768, 262_144, 2_097_152, 16_777_216, 67_108_864)
+_KINDS = ("counter", "histogram")
+
+
+class Metrics:
+    """What one worker counts. Label values are words of ours, rule ids and configured hosts: never text from the wire."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """With a registry of its own (the default) it stands alone, and `page` shows it."""
+        self._registry = registry or CollectorRegistry()
+        self._connections = self._counter("connections", "Connections accepted, by the client's role", "role")
+        self._sessions = Gauge(
+            "mailward_sessions",
+            "Connections that are open now",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._messages = self._counter("messages", "Messages answered, by action and the reply's class", "action", "reply")
+        self._refusals = self._counter("refusals", "Commands refused before a message, by stage and class", "stage", "reply")
+        self._lost = self._counter("lost", "Transactions whose client went away before its final dot, by stage", "stage")
+        self._results = self._counter("results", "Results of checks, by check and word", "check", "result")
+        self._rules = self._counter("rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")
+        self._downstream = self._counter("downstream", "Answers of next hops, by hop and class", "hop", "reply")
+        self._dropped = self._counter("log_lines_dropped", "Log lines dropped because their reader was too slow")
+        self._seconds = self._histogram("step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step")
+        self._octets = self._histogram("message_octets", "Size of messages", _OCTETS)
+        self._children: dict[tuple[str, ...], Counter] = {}
+        self._steps: dict[str, Histogram] = {}
+
+    def connection_opened(self, role: str) -> None:
+        self._count(self._connections, role)
+        self._sessions.inc()
+
+    def connection_closed(self) -> None:
+        self._sessions.dec()
+
+    def log_lines_dropped(self, lines: int) -> None:
+        self._dropped.inc(lines)
+
+    def count(self, record: Record) -> None:
+        """Count one record, of whatever event."""
+        _COUNTED[record.event](self, record)
+
+    def page(self) -> bytes:
+        """The numbers of this process alone, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _message(self, record: Record) -> None:
+        self._count(self._messages, record.action, _reply_class(record.reply))
+        self._octets.observe(record.size)
+        for check, word in record.results.items():
+            self._count(self._results, check, word)
+        for rule in record.rules:
+            self._count(self._rules, rule, "enforce")
+        for rule in record.shadow:
+            self._count(self._rules, rule, "shadow")
+        if record.next_hop:
+            self._count(self._downstream, record.next_hop, _reply_class(record.answer))
+        self._durations(record.milliseconds)
+
+    def _refused(self, record: Record) -> None:
+        self._count(self._refusals, record.stage, _reply_class(record.reply))
+        for rule in record.rules:
+            self._count(self._rules, rule, "enforce")
+
+    def _gone(self, record: Record) -> None:
+        self._count(self._lost, record.stage)
+
+    def _durations(self, milliseconds: Mapping[str, float]) -> None:
+        for step, duration in milliseconds.items():
+            histogram = self._steps.get(step)
+            if histogram is None:
+                histogram = self._steps[step] = self._seconds.labels(step)
+            histogram.observe(duration / 1000)
+
+    def _count(self, counter: Counter, *labels: str) -> None:
+        # Finding a child through the library costs more than counting.
+        key = (counter._name, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = counter.labels(*labels)
+        child.inc()
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"mailward_{name}", meaning, labels, registry=self._registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"mailward_{name}", meaning, labels, registry=self._registry, buckets=buckets)
+
+
+_COUNTED = {Event.MESSAGE: Metrics._message, Event.REFUSED: Metrics._refused, Event.LOST: Metrics._gone}
+
+
+def _reply_class(reply: str) -> str:
+    """ "2xx", "4xx" or "5xx", and "none" where there was no reply."""
+    return f"{reply[0]}xx" if reply[:1] in ("2", "3", "4", "5") else "none"
+
+
+class HostMetrics:
+    """What the supervisor shows: the numbers of all workers, living and ended, and its own about them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._own = CollectorRegistry()
+        self._workers = Gauge("mailward_workers", "Workers, by state", ("state",), registry=self._own)
+        self._exits = Counter("mailward_worker_exits", "Workers that have ended, by cause", ("cause",), registry=self._own)
+        self._reloads = Counter("mailward_reloads", "Reloads of the configuration", ("outcome",), registry=self._own)
+
+    def clear(self) -> None:
+        """Begin with an empty directory: its files are those of an earlier run. Raises OSError."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in self._directory.glob("*.db"):
+            file.unlink()
+
+    def environment(self) -> dict[str, str]:
+        """What a worker needs in its environment."""
+        return {DIRECTORY_VARIABLE: str(self._directory)}
+
+    def workers(self, states: Mapping[str, int]) -> None:
+        for state, number in states.items():
+            self._workers.labels(state).set(number)
+
+    def worker_ended(self, pid: int, cause: str) -> None:
+        """Count the end of a worker, and add its numbers to those of the ended ones. Raises OSError, ValueError."""
+        self._exits.labels(cause).inc()
+        mark_process_dead(pid, str(self._directory))
+        for kind in _KINDS:
+            _fold(self._directory / f"{kind}_{pid}.db", self._directory / f"{kind}_{ENDED}.db")
+
+    def reloaded(self, outcome: str) -> None:
+        self._reloads.labels(outcome).inc()
+
+    def page(self) -> bytes:
+        """All numbers in Prometheus' text format."""
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone, path=str(self._directory))
+        return generate_latest(everyone) + generate_latest(self._own)
+
+
+def reserve_files(environ: Mapping[str, str]) -> None:
+    """Give the files that a worker will write their room beforehand, called before the first Metrics: a full file system
+    is then an OSError here, and not a killed process (SIGBUS) at the next message."""
+    directory = environ.get(DIRECTORY_VARIABLE, "")
+    if not directory:
+        return
+    for kind in (*_KINDS, "gauge_livesum"):
+        fd = os.open(Path(directory) / f"{kind}_{os.getpid()}.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, RESERVED)
+        finally:
+            os.close(fd)
+
+
+def _fold(source: Path, into: Path) -> None:
+    if not source.exists():
+        return
+    sums = MmapedDict(str(into))
+    for key, value, moment, _ in MmapedDict.read_all_values_from_file(str(source)):
+        sums.write_value(key, sums.read_value(key)[0] + value, moment)
+    sums.close()
+    source.unlink()

@@ -1,0 +1,159 @@
+"""Several spamds: who is asked, and what it means when none gives a score."""
+
+import asyncio
+import socket
+from random import Random
+
+from gateway.scoring.hosts import SpamdHost
+from gateway.scoring.payload import Excerpt
+from gateway.scoring.scorer import Cause, Limits, Scored, Scorer, Unscored
+from tests.support.fakespamd import FakeSpamd, replying, scored
+
+MESSAGE = Excerpt(b"Subject: x\r\n\r\nHello\r\n")
+LIMITS = Limits(connect=5.0, attempt=5.0, total=5.0, wait=5.0, waiting=10, failures=2, pause=30.0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def scorer(*hosts: SpamdHost, clock: Clock | None = None, workers: int = 1, **limits: float) -> Scorer:
+    chosen = Limits(**{name: limits.get(name, getattr(LIMITS, name)) for name in Limits.__slots__})
+    return Scorer(hosts, limits=chosen, user="", workers=workers, clock=clock or Clock(), random=Random(1))
+
+
+def dead_host(priority: int = 0) -> SpamdHost:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return SpamdHost(address=f"127.0.0.1:{probe.getsockname()[1]}", priority=priority)
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_score_comes_with_the_name_of_its_host():
+    async with FakeSpamd(replying(scored("1.5"))) as spamd:
+        outcome = await scorer(spamd.host).score(MESSAGE)
+        assert isinstance(outcome, Scored)
+        assert (outcome.host, outcome.score.score) == (spamd.address, 1.5)
+
+
+async def test_next_host_is_asked_when_one_is_dead():
+    async with FakeSpamd(replying(scored())) as spamd:
+        assert isinstance(await scorer(dead_host(), spamd.host).score(MESSAGE), Scored)
+
+
+async def test_next_host_is_asked_when_one_talks_nonsense():
+    async with FakeSpamd(replying(b"nonsense\r\n\r\n")) as bad, FakeSpamd(replying(scored())) as good:
+        first = SpamdHost(address=bad.address, priority=0)
+        outcome = await scorer(first, good.host).score(MESSAGE)
+        assert isinstance(outcome, Scored)
+        assert (outcome.host, bad.requests) == (good.address, 1)
+
+
+async def test_next_host_is_asked_when_one_is_silent():
+    async with FakeSpamd(silent) as slow, FakeSpamd(replying(scored())) as good:
+        first = SpamdHost(address=slow.address, priority=0)
+        assert isinstance(await scorer(first, good.host, attempt=0.05).score(MESSAGE), Scored)
+
+
+async def test_no_host_that_can_be_connected_to_is_dead():
+    outcome = await scorer(dead_host(), dead_host()).score(MESSAGE)
+    assert isinstance(outcome, Unscored)
+    assert outcome.cause is Cause.DEAD
+    assert outcome.reason.count("unreachable") == 2
+
+
+async def test_host_that_breaks_off_is_busy_since_the_message_may_have_done_it():
+    async with FakeSpamd(replying()) as spamd:
+        outcome = await scorer(spamd.host, dead_host()).score(MESSAGE)
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause is Cause.BUSY
+
+
+async def test_breaker_that_slow_messages_opened_says_busy_too():
+    async with FakeSpamd(silent) as spamd:
+        some = scorer(spamd.host, attempt=0.02)
+        causes = [(await some.score(MESSAGE)).cause for _ in range(4)]
+        assert causes == [Cause.BUSY] * 4
+        assert spamd.requests == 2
+
+
+async def test_dead_host_is_left_out_after_its_failures_and_tried_again_after_the_pause():
+    clock = Clock()
+    async with FakeSpamd(replying()) as spamd:
+        some = scorer(spamd.host, clock=clock)
+        for _ in range(5):
+            await some.score(MESSAGE)
+        assert spamd.requests == 2
+        spamd.behaviour = replying(scored())
+        clock.now += 30.0
+        assert isinstance(await some.score(MESSAGE), Scored)
+        assert isinstance(await some.score(MESSAGE), Scored)
+
+
+async def test_no_host_is_given_more_at_once_than_its_concurrency():
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.01)
+        await replying(scored())(reader, writer)
+
+    async with FakeSpamd(slowly) as spamd:
+        host = SpamdHost(address=spamd.address, concurrency=2)
+        some = scorer(host, waiting=20)
+        outcomes = await asyncio.gather(*(some.score(MESSAGE) for _ in range(10)))
+        assert all(isinstance(outcome, Scored) for outcome in outcomes)
+        assert spamd.most <= 2
+
+
+async def test_workers_share_the_places_of_a_host():
+    async with FakeSpamd(silent) as spamd:
+        some = scorer(SpamdHost(address=spamd.address, concurrency=4), workers=4, waiting=0)
+        first = asyncio.create_task(some.score(MESSAGE))
+        await asyncio.sleep(0)
+        outcome = await some.score(MESSAGE)
+        assert isinstance(outcome, Unscored)
+        assert "line is full" in outcome.reason
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_full_line_is_busy_and_a_wait_that_expires_is_too():
+    async with FakeSpamd(silent) as spamd:
+        some = scorer(SpamdHost(address=spamd.address, concurrency=1), wait=0.02, waiting=1)
+        holder = asyncio.create_task(some.score(MESSAGE))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(some.score(MESSAGE))
+        await asyncio.sleep(0)
+        full, expired = await some.score(MESSAGE), await waiting
+        assert isinstance(full, Unscored)
+        assert isinstance(expired, Unscored)
+        assert (full.cause, expired.cause) == (Cause.BUSY, Cause.BUSY)
+        assert (full.reason, expired.reason) == (
+            "no free place at any spamd: the line is full",
+            "no free place at any spamd: the wait is over",
+        )
+        holder.cancel()
+        await asyncio.gather(holder, return_exceptions=True)
+
+
+async def test_deadline_over_all_hosts_is_kept():
+    async with FakeSpamd(silent) as one, FakeSpamd(silent) as other:
+        loop = asyncio.get_running_loop()
+        some = Scorer(
+            (one.host, other.host),
+            limits=Limits(connect=5.0, attempt=5.0, total=0.1, wait=5.0, waiting=1, failures=9, pause=30.0),
+            user="",
+            workers=1,
+            clock=loop.time,
+            random=Random(1),
+        )
+        started = loop.time()
+        outcome = await some.score(MESSAGE)
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause is Cause.BUSY
+        assert loop.time() - started < 2.0
