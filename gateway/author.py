@@ -12,8 +12,8 @@ MAX_FROM = 8192  # octets; names of many mailboxes fit, and what is read stays f
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The From field of a message. `domain` is the author domain in lower case with A-labels, and empty where there is none
-    or more than one; `problem` then says why, for people."""
+    """The From field of a message. `domain` is the author domain in lower case with A-labels, and empty where there
+    is none or more than one; `problem` then says why, for people."""
 
     addresses: tuple[str, ...]
     domain: str

@@ -36,6 +36,7 @@ class Connection:
     helo: str = ""  # as the client sent it, printable ASCII; "" before HELO
     esmtp: bool = False  # greeted with EHLO
     tls: Tls | None = None
+    early_talker: bool = False  # sent something before our banner
 
     @property
     def protocol(self) -> str:
@@ -49,6 +50,7 @@ class Connection:
             "client.ip": self.ip,
             "client.role": self.role.value,
             "client.helo": self.helo.lower(),
+            "client.early_talker": self.early_talker,
             "tls.version": self.tls.version if self.tls else "",
             "tls.cipher": self.tls.cipher if self.tls else "",
         }
@@ -66,6 +68,7 @@ FACTS = (
         "stranger",
         tuple(role.value for role in Role),
     ),
+    Fact("client.early_talker", FactType.BOOLEAN, Stage.CONNECT, "The client talked before our banner", False),  # noqa: FBT003
     Fact("client.helo", FactType.STRING, Stage.HELO, "The name given at HELO or EHLO, in lower case", ""),
     Fact("tls.version", FactType.STRING, Stage.MAIL, "TLS version, such as TLSv1.3; empty without TLS", ""),
     Fact("tls.cipher", FactType.STRING, Stage.MAIL, "TLS cipher suite; empty without TLS", ""),

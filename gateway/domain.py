@@ -1,8 +1,8 @@
 """Domain: turns a domain name as people and messages write it into the one form that is compared and asked for in DNS:
 lower case, A-labels, no final dot (RFC 5890 section 2.3, RFC 9989 section 5.3.1).
 
-IDNA is that of 2008 (RFC 5891): the standard library's codec of 2003 takes "strasse.example" for "straße.example", which is
-another domain with another owner. Only case and Unicode's normal form are mapped (RFC 5895 section 2).
+IDNA is that of 2008 (RFC 5891): the standard library's codec of 2003 takes "strasse.example" for "straße.example",
+which is another domain with another owner. Only case and Unicode's normal form are mapped (RFC 5895 section 2).
 """
 
 import re

@@ -1,5 +1,5 @@
-"""Encoded words: turns the value of an unstructured field into the text that a reader shows (RFC 2047). To show and compare,
-never to send on."""
+"""Encoded words: turns the value of an unstructured field into the text that a reader shows (RFC 2047). To show and
+compare, never to send on."""
 
 import binascii
 import re

@@ -1,20 +1,21 @@
-"""Envelope: one mail transaction, and the paths of MAIL and RCPT turned into addresses (RFC 5321 sections 3.3, 4.1.2)."""
+"""Envelope: one mail transaction; turns the paths of MAIL and RCPT into addresses (RFC 5321 sections 3.3, 4.1.2)."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain import canonical_domain
 from gateway.facts import Fact, FactType, FactValue, Stage
 
 MAX_PATH = 256  # octets with the angle brackets, RFC 5321 section 4.5.3.1.3
 MAX_LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
-MAX_DOMAIN = 255  # octets, RFC 5321 section 4.5.3.1.2
 
-_atext = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]"
+# Of what is not ASCII (RFC 6531 section 3.3) no control, line or direction character, and no stray octet of bad UTF-8.
+_international = r"\xa1-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff"
+_atext = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_international}-]"
 _dot_string = rf"{_atext}+(?:\.{_atext}+)*"
-_quoted_string = r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\x20-\x7e])*"'
-_label = r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]*[A-Za-z0-9_\x80-\U0010ffff])?"
-_domain = rf"(?:{_label}(?:\.{_label})*\.?|\[[A-Za-z0-9:.]+\])"
+_quoted_string = rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7e{_international}]|\\[\x20-\x7e])*"'
+_domain = rf"(?:[A-Za-z0-9_.{_international}-]+|\[[A-Za-z0-9:.]+\])"
 _source_route = rf"(?:@{_domain}(?:,@{_domain})*:)?"
 _mailbox_re = re.compile(rf"{_source_route}({_dot_string}|{_quoted_string})@({_domain})\Z")
 _quoted_pair_re = re.compile(r"\\(.)")
@@ -30,8 +31,8 @@ class BodyType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A mailbox. `local` is the local part as it must be written on the wire; `domain` is in lower case, and empty for
-    <postmaster> alone (RFC 5321 section 4.1.1.3)."""
+    """A mailbox. `local` is the local part as it must be written on the wire; `domain` is in lower case with
+    A-labels, and empty for <postmaster> alone (RFC 5321 section 4.1.1.3)."""
 
     local: str
     domain: str
@@ -119,7 +120,7 @@ def parse_forward_path(text: str) -> Address:
 def _inside_brackets(text: str) -> str:
     if not (text.startswith("<") and text.endswith(">")):
         raise PathError("the path must stand in angle brackets")
-    if len(text.encode()) > MAX_PATH:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_PATH:
         raise PathError(f"the path is longer than {MAX_PATH} octets")
     return text[1:-1]
 
@@ -128,11 +129,13 @@ def _parse_mailbox(text: str) -> Address:
     match = _mailbox_re.match(text)
     if match is None:
         raise PathError("the path is not a mailbox of the form local-part@domain")
-    local, domain = match[1], match[2].lower().rstrip(".")
+    local, domain = match[1], match[2].lower()
     if len(local.encode()) > MAX_LOCAL_PART:
         raise PathError(f"the local part is longer than {MAX_LOCAL_PART} octets")
-    if len(domain.encode()) > MAX_DOMAIN:
-        raise PathError(f"the domain is longer than {MAX_DOMAIN} octets")
+    if not domain.startswith("["):
+        domain = canonical_domain(domain)
+    if not domain:
+        raise PathError("what follows the @ is not a domain")
     return Address(local=_shortest(local), domain=domain)
 
 

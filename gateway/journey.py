@@ -2,133 +2,97 @@
 
     Connection → Envelope → Message → Results → Verdict → Delivery → Reply
 
-`Journey` is one client's connection: the session calls it, and what it answers is what the client is told.
 `examine` is its middle, everything between the final dot and the delivery; `mailward check` calls it too.
+`Journey` is one client's connection: the session calls it, and what it answers is what the client is told.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from gateway import recorder
 from gateway.author import find_author, message_facts
+from gateway.authres.field import AuthenticationResults, build
 from gateway.authres.marks import marks
-from gateway.authres.received import loop_problem
+from gateway.authres.received import loop_problem, received_field
 from gateway.authres.stamp import for_scanners, stamp
-from gateway.checks.base import Check, Subject
-from gateway.checks.run import NO_ANSWERS, Answers, run_wave
+from gateway.checks.base import Subject
+from gateway.checks.iprev import confirmed_name
+from gateway.checks.run import NO_ANSWERS, Answers, Wave, run_wave
 from gateway.connection import Connection
-from gateway.delivery.base import Delivery, NextHop
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope, Recipient
-from gateway.facts import FactValue, Stage
+from gateway.facts import Facts, FactValue, Stage
 from gateway.message import Content, HeaderTooLarge, Stamped, parse_message
 from gateway.parts import Parts
 from gateway.policy.decide import as_tag_only, decide
 from gateway.policy.verdict import UNDECIDED, Action, Verdict
 from gateway.realm import is_role_account
+from gateway.recorder import message_record, refusal_record
 from gateway.reply import Reply, reply
 from gateway.system.spool import Spool
-from gateway.trace import trace_fields
+from gateway.transaction import Transaction
+from gateway.visit import Visit
 
 SENDER_OK = reply("250 2.1.0", "Sender ok")
 RECIPIENT_OK = reply("250 2.1.5", "Recipient ok")
-NO_RELAY = reply("550 5.7.1", "Relaying denied: mail for this recipient is not accepted here")
-NO_ROUTE = reply("451 4.3.5", "There is no way to this recipient at the moment")
-ANOTHER_TIME = reply("452 4.5.3", "Bring this recipient in a transaction of its own")
-HEADER_TOO_LARGE = Verdict(Action.REJECT, reply("554 5.6.0", "The header section of the message is too large"))
-LOOPING = Verdict(Action.REJECT, reply("554 5.4.6", "Mail loop: the message has been here or on its way too often"))
+NO_RELAY = reply("550 5.7.1", "Relaying denied: this host takes no mail for that recipient")
+NO_ROUTE = reply("451 4.3.5", "This host does not know where mail for that recipient goes")
+SEPARATELY = reply("452 4.5.3", "Bring this recipient in a transaction of its own")
+HEADER_TOO_LARGE = Verdict(Action.REJECT, reply("554 5.3.4", "The header section of the message is too large"))
+UNANSWERED = reply("451 4.3.0", "The message could not be examined")
+LOOPING = Verdict(Action.REJECT, reply("554 5.4.6", "Mail loop: this message has passed through too many hosts"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A message as it came: who brought it, in which envelope, and what was asked and answered before its content."""
+    """A message as it came: who brought it, in which envelope, and what was found before its content was there."""
 
     connection: Connection
     envelope: Envelope
     content: Content
-    early: Answers  # of the waves "connect" and "mail"
+    early: Answers  # of the waves "client" and "sender"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What was found about a message, and what follows. `stamped` is there unless it was refused before it was stamped."""
+    """What was found about a message and what follows. There is no `stamped` where it was refused before that step."""
 
     subject: Subject
     answers: Answers
-    facts: Mapping[str, FactValue]
+    facts: Facts
     verdict: Verdict
     stamped: Stamped | None = None
 
 
 async def examine(parts: Parts, arrival: Arrival) -> Examination:
-    """Check, judge, stamp, score, judge again. Nothing is handed on."""
-    subject = Subject(connection=arrival.connection, envelope=arrival.envelope)
+    """Check, judge, stamp, score and judge again. Nothing is handed on."""
+    subject, answers = Subject(connection=arrival.connection, envelope=arrival.envelope), arrival.early
     try:
         message = parse_message(arrival.content, max_header=parts.limits.header_size)
     except HeaderTooLarge:
-        return Examination(subject, arrival.early, {}, HEADER_TOO_LARGE)
-    author = find_author(message)
-    subject = replace(subject, message=message, author=author)
+        return Examination(subject=subject, answers=answers, facts={}, verdict=HEADER_TOO_LARGE)
+    subject = replace(subject, message=message, author=find_author(message))
     if loop_problem(message, parts.hostname, parts.limits.received, parts.limits.own_received):
-        return Examination(subject, arrival.early, {}, LOOPING)
+        return Examination(subject=subject, answers=answers, facts={}, verdict=LOOPING)
 
-    answers = arrival.early | await ask(parts, parts.waves.message, subject, arrival.early)
-    answers |= await ask(parts, parts.waves.conclusion, subject, answers)
-    facts = parts.facts_of(subject, answers)
-    verdict = judge(parts, subject.envelope, facts, Stage.CONNECT, Stage.AUTHENTICATED)
+    answers |= await ask(parts.waves.message, subject, answers)
+    answers |= await ask(parts.waves.conclusion, subject, answers)
+    facts = facts_of(subject, answers)
+    verdict = judge(parts, facts, arrival.envelope, until=Stage.AUTHENTICATED)
     if verdict.action.refuses:
-        return Examination(subject, answers, facts, verdict)
+        return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict)
 
     stamped = stamp(message, authserv_id=parts.identity, ours=trace_fields(parts, subject, answers))
-    answers |= await ask(parts, parts.waves.scoring, replace(subject, copy=for_scanners(stamped)), answers)
-    facts = parts.facts_of(subject, answers)
-    verdict = judge(parts, subject.envelope, facts, Stage.SCORED, Stage.SCORED, verdict)
-    return Examination(subject, answers, facts, verdict, stamped.topped_with(marks(verdict, answers)))
+    answers |= await ask(parts.waves.scoring, replace(subject, copy=for_scanners(stamped)), answers)
+    facts = facts_of(subject, answers)
+    verdict = judge(parts, facts, arrival.envelope, until=Stage.SCORED)
+    marked = stamped.topped_with(marks(verdict, facts))
+    return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict, stamped=marked)
 
 
-def judge(
-    parts: Parts, subject: Subject, facts: Facts, *, through: Stage, earlier: Verdict = UNDECIDED, after: Stage | None = None
-) -> Verdict:
-    """Let the rules of every stage after `after` and up to `through` decide, in their order."""
-    verdict = earlier
-    for stage in Stage:
-        if (after is None or stage > after) and stage <= through:
-            verdict = decide(parts.rules, stage, facts, verdict)
-    return verdict
-
-
-class Transaction:
-    """One mail transaction: begun by MAIL, ended by the message, RSET or the end of the connection."""
-
-    def __init__(self, envelope: Envelope, began: float, sender_checks: "asyncio.Task[Answers]") -> None:
-        self.envelope = envelope
-        self.began = began
-        self.sender_checks = sender_checks
-        self.hop: NextHop | None = None
-        self.delivery: Delivery | None = None
-
-    def suits(self, hop: NextHop, recipient: Recipient) -> bool:
-        """Whether one answer to the message can hold for this recipient as for those that were accepted."""
-        if not self.envelope.recipients:
-            return True
-        first = self.envelope.recipients[0].address
-        return (
-            hop is self.hop
-            and hop.shares_transactions
-            and is_role_account(first) == is_role_account(recipient.address)
-        )
-
-    async def close(self) -> None:
-        self.sender_checks.cancel()
-        if self.delivery:
-            await self.delivery.close()
-
-
-class Journey:
-    """One client's connection (a Visit, as the session sees it)."""
+class Journey(Visit):
+    """One client's connection. Rules that refuse before RCPT are carried out there, where mail to postmaster and abuse,
+    which is never refused, can be told apart (RFC 5321 section 4.5.1)."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -138,8 +102,7 @@ class Journey:
 
     async def connect(self, connection: Connection) -> Reply | None:
         self._connection = connection
-        nobody = Envelope(id=connection.id, sender=None)
-        self._client_checks = self._ahead(self._parts.waves.connect, nobody)
+        self._client_checks = self._ask_ahead(self._parts.waves.client, Envelope(id=connection.id, sender=None))
         return None
 
     async def helo(self, connection: Connection) -> Reply | None:
@@ -147,33 +110,126 @@ class Journey:
         return None
 
     async def mail(self, envelope: Envelope) -> Reply:
-        began = self._parts.clock()
-        self._transaction = Transaction(envelope, began, self._ahead(self._parts.waves.mail, envelope))
+        sender_checks = self._ask_ahead(self._parts.waves.sender, envelope)
+        self._transaction = Transaction(envelope, began=self._parts.clock(), sender_checks=sender_checks)
         return SENDER_OK
 
     async def rcpt(self, recipient: Recipient) -> Reply:
-        transaction = self._begun()
-        answer = self._refusal(transaction, recipient) or await self._ask_next_hop(transaction, recipient)
+        transaction = self._under_way()
+        envelope = transaction.with_recipient(recipient)
+        answer = await self._answer_to(transaction, envelope, recipient)
         if not answer.is_success:
-            self._parts.record(refused(...))
+            self._parts.record(refusal_record(self._connection, envelope, answer, began=transaction.began))
             return answer
-        transaction.envelope = replace(transaction.envelope, recipients=(*transaction.envelope.recipients, recipient))
+        transaction.envelope = envelope
         return RECIPIENT_OK
 
     async def message(self, spool: Spool) -> Reply:
-        transaction = self._begun()
+        transaction = self._under_way()
         self._transaction = None
+        started = time.perf_counter()
         try:
             early = await self._client_checks | await transaction.sender_checks
-            arrival = Arrival(self._connection, transaction.envelope, spool, early)
+            arrival = Arrival(connection=self._connection, envelope=transaction.envelope, content=spool, early=early)
             examination = await examine(self._parts, arrival)
+            examined = time.perf_counter()
             outcome = await self._carry_out(transaction, examination)
         finally:
             await transaction.close()
-        self._parts.record(travelled(...))
+        finished = time.perf_counter()
+        steps = {"deliver": (finished - examined) * 1e3, "total": (finished - started) * 1e3}
+        self._record(examination, outcome, transaction.began, steps)
         return outcome.reply
 
     async def reset(self) -> None:
         transaction, self._transaction = self._transaction, None
         if transaction:
             await transaction.close()
+
+    async def _answer_to(self, transaction: Transaction, envelope: Envelope, recipient: Recipient) -> Reply:
+        """Whether a recipient can be had: first what we ourselves say, then the next hop."""
+        if not self._parts.realm.holds(recipient.address):
+            return NO_RELAY
+        hop = self._parts.routes.hop_for(recipient.address.domain)
+        if hop is None:
+            return NO_ROUTE
+        if not transaction.suits(hop, recipient):
+            return SEPARATELY
+        facts = facts_of(Subject(connection=self._connection, envelope=envelope), NO_ANSWERS)
+        if refusal := judge(self._parts, facts, envelope, until=Stage.RCPT).reply:
+            return refusal
+        client_name = confirmed_name((await self._client_checks).results)
+        return await transaction.towards(hop, self._connection, client_name).recipient(recipient)
+
+    async def _carry_out(self, transaction: Transaction, examination: Examination) -> Outcome:
+        verdict, stamped = examination.verdict, examination.stamped
+        if verdict.reply or stamped is None:
+            return Outcome(reply=verdict.reply or UNANSWERED)
+        if verdict.action is Action.QUARANTINE and self._parts.quarantine:
+            return await self._parts.quarantine.store(self._connection, transaction.envelope, stamped, verdict)
+        assert transaction.delivery is not None, "a message was taken without an accepted recipient"
+        return await transaction.delivery.send(transaction.envelope, stamped)
+
+    def _record(self, examination: Examination, outcome: Outcome, began: float, steps: dict[str, float]) -> None:
+        record = message_record(
+            examination.subject,
+            examination.answers,
+            examination.facts,
+            examination.verdict,
+            outcome,
+            steps=steps,
+            began=began,
+            rules_digest=self._parts.rules.digest,
+            panic=self._parts.panic.is_on(),
+        )
+        self._parts.record(record)
+
+    def _ask_ahead(self, wave: Wave, envelope: Envelope) -> "asyncio.Task[Answers]":
+        """Begin a wave whose answers are needed later, so that DNS is asked while the client talks."""
+        subject = Subject(connection=self._connection, envelope=envelope)
+        return asyncio.get_running_loop().create_task(ask(wave, subject, NO_ANSWERS))
+
+    def _under_way(self) -> Transaction:
+        if self._transaction is None:
+            raise RuntimeError("the session asks about a transaction that has not begun")
+        return self._transaction
+
+
+async def ask(wave: Wave, subject: Subject, before: Answers) -> Answers:
+    """Run a wave of checks, which see what those before have found."""
+    return await run_wave(wave, replace(subject, results=before.results))
+
+
+def facts_of(subject: Subject, answers: Answers) -> Facts:
+    """Everything that rules may read, as far as it is known."""
+    facts: dict[str, FactValue] = {**subject.connection.facts(), **subject.envelope.facts()}
+    if subject.message and subject.author:
+        facts |= message_facts(subject.message, subject.author)
+    for result in answers.results.values():
+        facts |= result.facts()
+    return facts
+
+
+def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict:
+    """What the rules of all stages up to `until` decide. Mail to postmaster and abuse, and all mail while the panic
+    switch is on, is tagged instead of refused or put away."""
+    verdict = UNDECIDED
+    for stage in Stage:
+        if stage <= until:
+            verdict = decide(parts.rules, stage, facts, verdict)
+    spared = any(is_role_account(recipient.address) for recipient in envelope.recipients)
+    return as_tag_only(verdict) if spared or parts.panic.is_on() else verdict
+
+
+def trace_fields(parts: Parts, subject: Subject, answers: Answers) -> tuple[bytes, bytes]:
+    """Our Authentication-Results field and, below it, our Received field."""
+    results = [part for result in answers.results.values() for part in result.authres()]
+    received = received_field(
+        subject.connection,
+        subject.envelope,
+        hostname=parts.hostname,
+        client_name=confirmed_name(answers.results),
+        now=parts.clock(),
+        ident=subject.envelope.id,
+    )
+    return build(AuthenticationResults(parts.identity, tuple(results))), received

@@ -1,5 +1,5 @@
-"""Mailboxes: turns the value of a From field into the mailboxes that it names (RFC 5322 sections 3.4 and 4.4), or into what
-is wrong with it.
+"""Mailboxes: turns the value of a From field into the mailboxes that it names (RFC 5322 sections 3.4 and 4.4), or
+into what is wrong with it.
 
 Stricter than the obsolete grammar on purpose: what readers are known to take apart in different ways (white space or a
 comment inside an address, an address beside another one, encoded words in an address) is an error, not a guess.
@@ -139,8 +139,8 @@ def _mailbox(tokens: list[_Token]) -> Iterator[Mailbox]:
 
 
 def _named_mailbox(name: list[_Token], rest: list[_Token]) -> Mailbox:
-    """A mailbox in angle brackets, of which the second closes `rest`. The name before it may look like an address only if
-    it is of the same domain: some readers show that one."""
+    """A mailbox in angle brackets, of which the second closes `rest`. The name before it may look like an address
+    only if it is of the same domain: some readers show that one."""
     if not rest[-1].is_special(">") or any(token.gap is _Gap.COMMENT for token in rest):
         raise MailboxError("the From field has text behind an address in angle brackets, or a comment within")
     mailbox = _bare_mailbox(_without_route(rest[:-1]))

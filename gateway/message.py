@@ -1,11 +1,11 @@
-"""Message: turns collected bytes into header fields and a body offset (RFC 5322 section 2), and back into the same bytes.
+"""Message: turns collected bytes into header fields and a body (RFC 5322 section 2), and back into the same bytes.
 
 Nothing here changes a byte: the fields' raw bytes, joined, are the header section as it came.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 CHUNK = 65536  # octets in which content is read; large enough that the per-chunk cost vanishes, small enough for memory
@@ -77,10 +77,15 @@ class Stamped:
 
     header: bytes  # each field with its CRLF, without the empty line
     message: Message
+    ours: int = 0  # octets at the beginning of the header that are our own fields
 
     @property
     def size(self) -> int:
         return len(self.header) + self.message.size - self.message.header_size
+
+    def topped_with(self, fields: bytes) -> "Stamped":
+        """The same with more fields of ours before everything else."""
+        return replace(self, header=fields + self.header, ours=len(fields) + self.ours)
 
     def chunks(self) -> Iterator[bytes]:
         yield self.header

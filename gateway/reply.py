@@ -1,4 +1,4 @@
-"""Reply: what an SMTP client is told. Turns a code, an enhanced code and text into the octets of RFC 5321 section 4.2."""
+"""Reply: what an SMTP client is told. Turns codes and text into the octets of RFC 5321 section 4.2."""
 
 import re
 from dataclasses import dataclass
@@ -50,10 +50,10 @@ class Reply:
         """The reply as it goes to the client, every line with the code and CRLF (RFC 5321 section 4.2.1)."""
         prefix = f"{self.enhanced} " if self.detail else ""
         room = MAX_REPLY_LINE - 6 - len(prefix)
-        last = len(self.lines) - 1
+        lines = self.lines or ("",)
+        last = len(lines) - 1
         return "".join(
-            f"{self.code}{' ' if number == last else '-'}{prefix}{line[:room]}\r\n"
-            for number, line in enumerate(self.lines)
+            f"{self.code}{' ' if number == last else '-'}{prefix}{line[:room]}\r\n" for number, line in enumerate(lines)
         ).encode("ascii")
 
 

@@ -1,6 +1,37 @@
-"""The Authentication-Results field (RFC 8601): values to octets and octets to values, an inverse pair."""
+"""The Authentication-Results field (RFC 8601): values to octets and octets to values, an inverse pair.
 
-from dataclasses import dataclass
+`parse(build(results)) == clean(results)`, whatever the values are. What `clean` takes from a value are the characters
+with which its author could speak in our name to a reader that does not parse the field but searches it.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from gateway.authres.folding import fold, plain
+from gateway.authres.scanner import TOKEN, AuthresError, Scanner
+
+__all__ = [
+    "AuthenticationResults",
+    "AuthresError",
+    "MethodResult",
+    "Property",
+    "build",
+    "clean",
+    "parse",
+    "parse_arc",
+    "parse_value",
+]
+
+NAME = "Authentication-Results"
+MAX_VALUE = 400  # characters of a value; with every one of them escaped a line stays below 998 (RFC 5322 section 2.1.1)
+VERSION = "1"  # of the field and of every method: the only one there is
+
+_keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
+_plain_value_re = re.compile(rf"(?:{TOKEN}|{Scanner.ADDRESS})\Z")
+_quoted_re = re.compile(r'(["\\])')
+_claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
+_encoded_word_re = re.compile(r"=+(?=\?)")
+_COMMENT_CHARACTERS = str.maketrans("()\\", "[]/")  # many readers do not know escaped parentheses
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +45,8 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """One resinfo: a method, its result word (RFC 8601 section 2.7), why, a comment for people, and what was looked at."""
+    """One resinfo: a method, its result word (RFC 8601 section 2.7), why, a comment for people, and what was looked
+    at."""
 
     method: str
     result: str
@@ -27,3 +59,141 @@ class MethodResult:
 class AuthenticationResults:
     authserv_id: str
     results: tuple[MethodResult, ...]  # empty: "none"
+
+
+def build(results: AuthenticationResults) -> bytes:
+    """The whole field with its CRLF, in ASCII, one result a line. Raises ValueError where a word of ours (method,
+    result, ptype, property) is no keyword; values may hold anything."""
+    cleaned = clean(results)
+    stated = [_resinfo(result) for result in cleaned.results] or ["none"]
+    lines = [f"{NAME}: {_value(cleaned.authserv_id)}", *(f" {resinfo}" for resinfo in stated)]
+    return (";\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
+
+
+def clean(results: AuthenticationResults) -> AuthenticationResults:
+    """What `build` writes of `results`: words of ours in lower case, values without what could speak in our name."""
+    return AuthenticationResults(
+        authserv_id=_clean_value(results.authserv_id),
+        results=tuple(_clean_result(result) for result in results.results),
+    )
+
+
+def parse(field: bytes) -> AuthenticationResults:
+    """Read a whole field as `build` makes it. Raises AuthresError."""
+    name, _, value = field.partition(b":")
+    if name.strip().lower() != NAME.lower().encode():
+        raise AuthresError(f"not an {NAME} field")
+    return parse_value(value)
+
+
+def parse_value(value: bytes) -> AuthenticationResults:
+    """Read what follows the colon (authres-payload, RFC 8601 section 2.2). Raises AuthresError."""
+    return _payload(Scanner(value))
+
+
+def parse_arc(value: bytes) -> tuple[int, AuthenticationResults]:
+    """Read the value of an ARC-Authentication-Results field: its instance and its payload (RFC 8617 section 4.1.1).
+    Raises AuthresError."""
+    scanner = Scanner(value)
+    scanner.skip()
+    if scanner.keyword() != "i":
+        raise AuthresError("there is no instance")
+    scanner.expect("=")
+    instance = scanner.digits()
+    scanner.expect(";")
+    if not 1 <= len(instance) <= 2 or int(instance) == 0:
+        raise AuthresError("the instance is no number from 1 to 50")
+    return int(instance), _payload(scanner)
+
+
+def _clean_result(result: MethodResult) -> MethodResult:
+    return MethodResult(
+        method=_keyword(result.method),
+        result=_keyword(result.result),
+        reason=_clean_value(result.reason),
+        properties=tuple(
+            Property(_keyword(one.ptype), _keyword(one.name), _clean_value(one.value)) for one in result.properties
+        ),
+        comment=_clean_value(result.comment.translate(_COMMENT_CHARACTERS)),
+    )
+
+
+def _clean_value(value: str) -> str:
+    """No semicolon and no "=pass", also within quotes: SpamAssassin's SPF plugin and many a mail filter look for
+    "; spf=" or "dmarc=pass" anywhere in the field. And no encoded word (RFC 2047): SpamAssassin decodes them before it
+    parses the field, and both can come out of one."""
+    claimless = _claim_re.sub("?", plain(value[:MAX_VALUE]).replace(";", "?"))
+    return _encoded_word_re.sub("?", claimless)
+
+
+def _keyword(word: str) -> str:
+    lowered = word.lower()
+    if _keyword_re.match(lowered) is None:
+        raise ValueError(f"{word!r} is not a keyword of {NAME}")
+    return lowered
+
+
+def _resinfo(result: MethodResult) -> str:
+    parts = [f"{result.method}={result.result}"]
+    if result.comment:
+        parts.append(f"({result.comment})")
+    if result.reason:
+        parts.append(f"reason={_quoted(result.reason)}")
+    parts += [f"{one.ptype}.{one.name}={_value(one.value)}" for one in result.properties]
+    return " ".join(parts)
+
+
+def _value(value: str) -> str:
+    """pvalue of RFC 8601 section 2.2: a token or an address as it is, everything else in quotes."""
+    return value if _plain_value_re.match(value) else _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    escaped = _quoted_re.sub(r"\\\1", value)
+    return f'"{escaped}"'
+
+
+def _payload(scanner: Scanner) -> AuthenticationResults:
+    scanner.skip()
+    authserv_id = scanner.value()
+    if scanner.skip() and scanner.at_digit() and scanner.digits() != VERSION:
+        raise AuthresError("the version of the field is not known")
+    results: list[MethodResult] = []
+    while not scanner.at_end() or not results:
+        scanner.expect(";")
+        if not results and scanner.accept_none():
+            break
+        results.append(_read_resinfo(scanner))
+    return AuthenticationResults(authserv_id=authserv_id, results=tuple(results))
+
+
+def _read_resinfo(scanner: Scanner) -> MethodResult:
+    method = scanner.keyword()
+    if scanner.accept("/") and scanner.digits() != VERSION:
+        raise AuthresError(f"the version of the method {method} is not known")
+    scanner.expect("=")
+    result = MethodResult(method=method, result=scanner.keyword())
+    apart = scanner.skip()
+    result = replace(result, comment=scanner.comment)
+    if scanner.at_end() or scanner.at(";"):
+        return result
+    if not apart:
+        raise AuthresError(f"the result of {method} is followed by something else")
+    return _read_details(scanner, result)
+
+
+def _read_details(scanner: Scanner, result: MethodResult) -> MethodResult:
+    """[reasonspec] *propspec."""
+    properties: list[Property] = []
+    while not (scanner.at_end() or scanner.at(";")):
+        word = scanner.keyword()
+        if word == "reason" and not (properties or result.reason) and scanner.accept("="):
+            result = replace(result, reason=scanner.value())
+            scanner.skip()
+            continue
+        scanner.expect(".")
+        name = scanner.keyword()
+        scanner.expect("=")
+        properties.append(Property(ptype=word, name=name, value=scanner.property_value()))
+        scanner.skip()
+    return replace(result, properties=tuple(properties))

@@ -1,4 +1,4 @@
-"""Folding: turns a name and a text into one header field that no text can break out of (RFC 5322 sections 2.1.1, 2.2.3)."""
+"""Folding: turns a name and a text into a header field that no text can break out of (RFC 5322 section 2.2.3)."""
 
 import re
 
@@ -9,12 +9,17 @@ _name_re = re.compile(r"[!-9;-~]+\Z")
 _unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
-def field(name: str, text: str) -> bytes:
-    """One header field of ours, with its CRLF. Raises ValueError where `name` is not the name of a field."""
+def field(name: str, text: str, *more: str) -> bytes:
+    """One header field of ours, with its CRLF; each text of `more` begins a new line. Raises ValueError where `name`
+    is not the name of a field."""
     if _name_re.match(name) is None:
         raise ValueError(f"{name!r} is not the name of a header field")
-    words = [word[:MAX_WORD] for word in plain(text).split(" ")]
-    return f"{fold(' '.join([f'{name}:', *words]))}\r\n".encode("ascii")
+    lines = [f"{name}: {_line(text)}", *(f" {line}" for line in map(_line, more) if line)]
+    return ("\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
+
+
+def _line(text: str) -> str:
+    return " ".join(word[:MAX_WORD] for word in plain(text).split(" "))
 
 
 def plain(text: str) -> str:

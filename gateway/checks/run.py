@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.checks.base import Check, Result, Subject, Unavailable
@@ -25,13 +25,24 @@ class Answers:
         )
 
 
-async def run_wave(checks: Sequence[Check], subject: Subject, *, seconds: float) -> Answers:
-    """Ask all of `checks` at once. One that fails, or has not answered after `seconds`, is unavailable: never a pass."""
-    if len(checks) == 1:
-        return await _ask(checks[0], subject, seconds)
+NO_ANSWERS = Answers()
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Checks that are asked at once, and the seconds that each has to answer."""
+
+    checks: tuple[Check, ...]
+    seconds: float
+
+
+async def run_wave(wave: Wave, subject: Subject) -> Answers:
+    """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
+    if len(wave.checks) == 1:
+        return await _ask(wave.checks[0], subject, wave.seconds)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_ask(check, subject, seconds)) for check in checks]
-    answers = Answers()
+        tasks = [group.create_task(_ask(check, subject, wave.seconds)) for check in wave.checks]
+    answers = NO_ANSWERS
     for task in tasks:
         answers |= task.result()
     return answers

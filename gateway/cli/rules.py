@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import config
 from gateway.facts import Fact
 from gateway.policy.examples import failures
 from gateway.policy.lint import lint
 from gateway.policy.rule import RuleSet
 from gateway.policy.rules import RulesError, load
 from gateway.policy.shipped import shipped_rules
-from gateway.serve import FACTS
 from gateway.tomlfile import Problem
 
 
@@ -74,25 +72,34 @@ def test(directories: Directories, declared: Iterable[Fact]) -> int:
 
 def _runner(act: Callable[[Directories, Iterable[Fact]], int]) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        missing = [Problem(str(path), 1, 1, "is no directory") for path in options.directories if not path.is_dir()]
-        if missing:
-            _report(missing)
-            return 2
-        try:
-            return act(_directories(options), FACTS)
-        except config.ConfigError as error:
-            _report(error.problems)
-            return 2
+        from gateway.vocabulary import FACTS  # it imports every check: not for `mailward --help`
+
+        directories = _directories(options)
+        return 2 if directories is None else act(directories, FACTS)
 
     return run
 
 
-def _directories(options: argparse.Namespace) -> Directories:
-    """Those named on the command line, or those of the configuration; where there is none, its defaults."""
+def _directories(options: argparse.Namespace) -> Directories | None:
+    """Those named on the command line, or those of the configuration, or None where problems were reported."""
+    missing = [Problem(str(path), 1, 1, "is no directory") for path in options.directories if not path.is_dir()]
+    _report(missing)
     if options.directories:
-        return Directories(rules=tuple(options.directories))
-    named = options.config or (config.DEFAULT_PATH if config.DEFAULT_PATH.exists() else None)
-    settings = config.load(named).rules if named else config.RulesSettings()
+        return None if missing else Directories(rules=tuple(options.directories))
+    return _configured(options.config)
+
+
+def _configured(file: Path | None) -> Directories | None:
+    """The directories of a configuration, or of its defaults where none is named and none is installed."""
+    from gateway import config
+
+    if file is None and config.DEFAULT_PATH.exists():
+        file = config.DEFAULT_PATH
+    try:
+        settings = config.load(file).rules if file else config.RulesSettings()
+    except config.ConfigError as error:
+        _report(error.problems)
+        return None
     shipped = (shipped_rules(),) if settings.shipped else ()
     return Directories(rules=(*shipped, settings.site), lists=(settings.lists,))
 

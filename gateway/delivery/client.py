@@ -73,14 +73,13 @@ class Client:
 
     async def exchange(self, commands: Sequence[bytes]) -> list[Answer]:
         """Send commands and take the answer to each: in one write if PIPELINING is offered. 421 is raised as Broken."""
-        async with asyncio.timeout(self._terms.command):
-            await self._settle()
-            self._midway = True
-            if "PIPELINING" in self.capabilities:
-                answers = await self._ask(b"".join(commands), len(commands))
-            else:
-                answers = [(await self._ask(command, 1))[0] for command in commands]
-            self._midway = False
+        await self._settle()
+        self._midway = True
+        if "PIPELINING" in self.capabilities:
+            answers = await self._ask(b"".join(commands), len(commands))
+        else:
+            answers = [(await self._ask(command, 1))[0] for command in commands]
+        self._midway = False
         return answers
 
     async def transact(self, commands: Sequence[bytes]) -> list[Answer]:
@@ -112,9 +111,9 @@ class Client:
         self.committed = True
         return None
 
-    async def final_answers(self, count: int) -> list[Answer]:
+    async def final_answers(self, count: int, *, within: float) -> list[Answer]:
         """Take what is said after the final dot: one answer, or with LMTP one for each recipient."""
-        answers = await self._take(count)
+        answers = self._looked_at(await self._wire.answers(count, within=within))
         self.committed = self._midway = self.in_transaction = False
         self.messages += 1
         if all(answer.is_success for answer in answers):
@@ -148,7 +147,9 @@ class Client:
         return await self._take(count)
 
     async def _take(self, count: int) -> list[Answer]:
-        answers = await self._wire.answers(count)
+        return self._looked_at(await self._wire.answers(count, within=self._terms.command))
+
+    def _looked_at(self, answers: list[Answer]) -> list[Answer]:
         for answer in answers:
             if answer.code == 421:
                 raise Broken(Failure.CLOSING, str(answer))
@@ -163,8 +164,7 @@ class Client:
 
     async def greet(self) -> None:
         """Take the banner, say EHLO, and begin TLS where it is due."""
-        async with asyncio.timeout(self._terms.command):
-            (banner,) = await self._take(1)
+        (banner,) = await self._take(1)
         self._expect_success(Step.BANNER, banner)
         await self.hello()
         await self._secure()
@@ -187,26 +187,18 @@ class Client:
         mode = self._terms.tls
         if mode is not TlsMode.NEVER and "STARTTLS" in self.capabilities:
             await self.ask(Step.STARTTLS, b"STARTTLS\r\n")
-            async with asyncio.timeout(self._terms.command):
-                await self._wire.start_tls(self._terms.context, self.endpoint.host or None)
+            await self._wire.start_tls(self._terms.context, self.endpoint.host or None, within=self._terms.command)
             await self.hello()
         elif mode in (TlsMode.REQUIRED, TlsMode.VERIFIED):
             raise Broken(Failure.NO_TLS, "STARTTLS is not offered, and the route requires it")
 
 
 async def open_client(endpoint: Endpoint, terms: Terms) -> Client:
-    """Begin a session. Raises Broken, which is also said of a server that does not answer in time."""
-    try:
-        async with asyncio.timeout(terms.connect):
-            wire = await connect(endpoint)
-    except TimeoutError as error:
-        raise Broken(Failure.UNREACHABLE, f"no connection in {terms.connect:g} s") from error
+    """Begin a session. Raises Broken."""
+    wire = await connect(endpoint, within=terms.connect)
     client = Client(wire, endpoint, terms)
     try:
         await client.greet()
-    except TimeoutError as error:
-        wire.abort()
-        raise Broken(Failure.TIMEOUT, f"no greeting in {terms.command:g} s") from error
     except BaseException:
         wire.abort()
         raise

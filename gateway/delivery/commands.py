@@ -21,6 +21,7 @@ UNAVAILABLE = "[UNAVAILABLE]"
 
 _line_re = re.compile(r"[^\x00-\x1f\x7f]*\Z")
 _not_xtext_re = re.compile(r"[^!-*,-<>-~]")
+_half_octet_re = re.compile(r"\+[0-9A-F]?\Z")
 _mail_parameter_re = re.compile(r"(?i:RET=(?:FULL|HDRS)|ENVID=[!-<>-~]{1,100})\Z")
 _rcpt_parameter_re = re.compile(r"(?i:NOTIFY=[A-Z,]{1,32}|ORCPT=[!-<>-~]{1,500})\Z")
 
@@ -116,13 +117,18 @@ def _packed(verb: str, client: Client, taken: Iterable[str]) -> Iterator[bytes]:
     for name in taken:
         if name not in attributes:
             continue
-        word = f" {name}={xtext(attributes[name])[:MAX_VALUE]}"
+        word = f" {name}={_cut(xtext(attributes[name]))}"
         if len(line) + len(word) > MAX_COMMAND - 2:
             yield _line(line)
             line = verb
         line += word
     if line != verb:
         yield _line(line)
+
+
+def _cut(encoded: str) -> str:
+    """At most MAX_VALUE characters, without half an encoded octet at the end."""
+    return encoded if len(encoded) <= MAX_VALUE else _half_octet_re.sub("", encoded[:MAX_VALUE])
 
 
 def _address(ip: IPv4Address | IPv6Address) -> str:

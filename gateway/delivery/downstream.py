@@ -97,7 +97,7 @@ class SmtpDelivery:
             return self._mail_refusal
         try:
             return await self._lease.run(partial(self._ask, recipient))
-        except (Broken, TimeoutError) as error:
+        except Broken as error:
             return self._failed(error).reply
         finally:
             self._lease.hold()
@@ -160,8 +160,7 @@ class SmtpDelivery:
         session = self._lease.session
         assert session is not None, "the message was handed over in a session"
         count = len(envelope.recipients) if self._manner.protocol is Protocol.LMTP else 1
-        async with asyncio.timeout(self._manner.patience.final):
-            answers = await session.final_answers(count)
+        answers = await session.final_answers(count, within=self._manner.patience.final)
         return _answered(Step.DOT, outcome.combined(answers), session)
 
     def _opening(

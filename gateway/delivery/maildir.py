@@ -4,10 +4,12 @@ ROOT/DOMAIN/LOCAL-PART.
 RFC 5321 section 4.4 (Return-Path). The octets are kept as they came, with CRLF, so that signatures still verify.
 """
 
+import asyncio
 import os
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, count
@@ -19,7 +21,6 @@ from gateway.delivery.outcome import Outcome, disk_failure
 from gateway.envelope import Address, Envelope, Recipient
 from gateway.message import Stamped
 from gateway.reply import Reply, reply
-from gateway.system.threads import DiskThreads
 
 MAX_NAME = 255  # octets of a file name, NAME_MAX of Linux
 
@@ -47,7 +48,7 @@ class MaildirHop:
 
     shares_transactions = True
 
-    def __init__(self, name: str, root: Path, *, disk: DiskThreads, names: MaildirNames) -> None:
+    def __init__(self, name: str, root: Path, *, disk: Executor, names: MaildirNames) -> None:
         self.name = name
         self.root = root
         self.disk = disk
@@ -69,7 +70,7 @@ class MaildirDelivery:
     async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
         hop = self.hop
         try:
-            names = await hop.disk.run(_store, hop, envelope, stamped)
+            names = await asyncio.get_running_loop().run_in_executor(hop.disk, _store, hop, envelope, stamped)
         except OSError as error:
             return disk_failure(error, next_hop=hop.name)
         told = reply("250 2.0.0", f"Stored as {envelope.id}")

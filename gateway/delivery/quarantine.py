@@ -4,12 +4,14 @@ back.
 It has an owner, a quota and an expiry. What is full defers: a message that cannot be kept stays with its sender.
 """
 
+import asyncio
 import errno
 import os
 import pwd
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -27,7 +29,6 @@ from gateway.message import CHUNK, Message, Stamped
 from gateway.policy.verdict import Verdict
 from gateway.reply import reply
 from gateway.settings import Section
-from gateway.system.threads import DiskThreads
 
 NAME = "quarantine"
 RELEASE_FIELD = b"X-Mailward-Quarantine-Release: "
@@ -81,9 +82,7 @@ class Kept:
 class Quarantine:
     """The quarantine of a worker or of the command."""
 
-    def __init__(
-        self, settings: QuarantineSettings, disk: DiskThreads, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, settings: QuarantineSettings, disk: Executor, *, clock: Callable[[], float] = time.time) -> None:
         if settings.directory is None:
             raise ValueError("the configuration names no directory for the quarantine")
         self.directory = settings.directory
@@ -99,7 +98,7 @@ class Quarantine:
         full."""
         label = Label(reason=_reason(verdict), rules=verdict.rules, connection=connection, envelope=envelope)
         try:
-            name = await self._disk.run(self._store, label, stamped)
+            name = await asyncio.get_running_loop().run_in_executor(self._disk, self._store, label, stamped)
         except OSError as error:
             return disk_failure(error, next_hop=NAME)
         told = reply("250 2.0.0", f"Accepted as {envelope.id}")
@@ -181,8 +180,7 @@ class Quarantine:
 
 
 def read(entry: Entry) -> Kept:
-    """Open a message of the quarantine. Raises LabelError, or OSError where it is gone. Its header bears a release
-    field, so that no rule of the next hop puts it away again."""
+    """Open a message of the quarantine. Raises LabelError, or OSError where it is gone."""
     with entry.path.open("rb") as file:
         line = file.readline(MAX_LABEL)
     label = parse_line(line)

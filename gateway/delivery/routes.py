@@ -1,6 +1,7 @@
 """Routes: turns the configuration of next hops into the next hop of a domain."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from gateway.delivery.endpoint import parse_endpoint
 from gateway.delivery.maildir import MaildirHop, MaildirNames
 from gateway.delivery.pool import Bounds, Pool
 from gateway.delivery.settings import DEFAULT_ROUTE, MAILDIR, DomainSettings, RouteSettings
-from gateway.system.threads import DiskThreads
 
 __all__ = ["DEFAULT_ROUTE", "DomainSettings", "RouteSettings", "Routes", "Surroundings", "build_routes"]
 
@@ -21,7 +21,7 @@ class Surroundings:
     """What routes need of the process they are in."""
 
     hostname: str  # ours, for EHLO and the names of files
-    disk: DiskThreads  # where calls that wait for a disk run
+    disk: Executor  # where calls that wait for a disk run
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,6 @@ class Wire(asyncio.Protocol):
         """The number of answers that nobody has taken yet."""
         return len(self._reader)
 
-    @property
-    def is_tls(self) -> bool:
-        return self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
-
     def write(self, data: bytes) -> None:
         self._check()
         cast(asyncio.Transport, self._transport).write(data)
@@ -47,21 +43,29 @@ class Wire(asyncio.Protocol):
             await self._writable
         self._check()
 
-    async def answers(self, count: int) -> list[Answer]:
-        """Take the next `count` answers. Raises Broken when the connection ends before them."""
+    async def answers(self, count: int, *, within: float) -> list[Answer]:
+        """Take the next `count` answers. Raises Broken when the connection ends before them, and when they are not here
+        in so many seconds. (A bare timer: asyncio.timeout costs five times as much, and each message has several.)"""
         reader = self._reader
-        while len(reader) < count:
-            self._check()
-            self._waiter = self._loop.create_future()
-            await self._waiter
+        if len(reader) < count:
+            timer = self._loop.call_later(within, self._expire, within)
+            try:
+                while len(reader) < count:
+                    self._check()
+                    self._waiter = self._loop.create_future()
+                    await self._waiter
+            finally:
+                timer.cancel()
         return [reader.take() for _ in range(count)]
 
-    async def start_tls(self, context: ssl.SSLContext, name: str | None) -> None:
+    async def start_tls(self, context: ssl.SSLContext, name: str | None, *, within: float) -> None:
         """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
         if self.unread or self._reader.is_midway or self._transport is None:
             raise Broken(Failure.GARBLED, "more than one answer to STARTTLS")
         try:
-            self._transport = await self._loop.start_tls(self._transport, self, context, server_hostname=name)
+            self._transport = await self._loop.start_tls(
+                self._transport, self, context, server_hostname=name, ssl_handshake_timeout=within
+            )
         except (ssl.SSLError, OSError) as error:
             raise Broken(Failure.NO_TLS, f"the TLS handshake failed: {error}") from error
         if self._transport is None:
@@ -107,6 +111,9 @@ class Wire(asyncio.Protocol):
         if self.broken is not None:
             raise Broken(self.broken.failure, str(self.broken))
 
+    def _expire(self, seconds: float) -> None:
+        self._break(Broken(Failure.TIMEOUT, f"no answer in {seconds:g} s"))
+
     def _break(self, broken: Broken) -> None:
         self.broken = self.broken or broken
         self._wake(self._waiter)
@@ -118,15 +125,18 @@ class Wire(asyncio.Protocol):
             future.set_result(None)
 
 
-async def connect(endpoint: Endpoint) -> Wire:
-    """Connect. Raises Broken when nobody takes the connection."""
+async def connect(endpoint: Endpoint, *, within: float) -> Wire:
+    """Connect. Raises Broken when nobody takes the connection in so many seconds."""
     loop = asyncio.get_running_loop()
     wire = Wire(loop)
     try:
-        if endpoint.path:
-            await loop.create_unix_connection(lambda: wire, endpoint.path)
-        else:
-            await loop.create_connection(lambda: wire, endpoint.host, endpoint.port)
+        async with asyncio.timeout(within):
+            if endpoint.path:
+                await loop.create_unix_connection(lambda: wire, endpoint.path)
+            else:
+                await loop.create_connection(lambda: wire, endpoint.host, endpoint.port)
+    except TimeoutError as error:
+        raise Broken(Failure.UNREACHABLE, f"no connection in {within:g} s") from error
     except OSError as error:
         raise Broken(Failure.UNREACHABLE, str(error)) from error
     return wire

@@ -36,6 +36,11 @@ def as_tag_only(verdict: Verdict) -> Verdict:
     return replace(verdict, action=Action.TAG, reply=None)
 
 
+def known_facts(rules: RuleSet, facts: Facts, verdict: Verdict) -> dict[str, FactValue]:
+    """The facts as the rules saw them in the end, to explain their conditions by."""
+    return {**rules.absent, **facts, TOTAL.name: verdict.total}
+
+
 def _read(rules: Iterable[Rule], facts: Facts, verdict: Verdict) -> Verdict:
     if any(hit.final and hit.mode is Mode.ENFORCE for hit in verdict.hits):
         return verdict
@@ -48,7 +53,7 @@ def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> l
     for rule in rules:
         if rule.condition.holds(facts) and rule.id not in before:
             matched.append(rule)
-            if rule.final and rule.is_enforced:
+            if rule.ends_the_reading:
                 break
     return matched
 
@@ -57,8 +62,8 @@ def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
     enforced = [rule for rule in matched if rule.is_enforced]
     verdict = replace(
         earlier,
-        hits=(*earlier.hits, *(rule.hit() for rule in matched)),
-        score=earlier.score + sum(rule.score for rule in enforced),
+        hits=(*earlier.hits, *(rule.hit for rule in matched)),
+        score=earlier.score + sum(rule.hit.score for rule in enforced),
     )
     worst = max((rule for rule in enforced if rule.action), key=_severity, default=None)
     if worst is None or worst.action is None or worst.action.severity <= earlier.action.severity:

@@ -51,7 +51,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function: `call` on arguments, or `combine` on any number of prepared literals, when rules are loaded.
+    """One function. One that is called `at_load` takes any number of quoted texts, and conditions hold what it gave.
 
     Where the result is a boolean and the first argument a tuple of texts, it is true if it is true for any of them.
     """
@@ -61,13 +61,13 @@ class Function:
     result: Kind
     meaning: str
     example: str
-    call: Callable[..., object] = bool
-    combine: Callable[[list[Any]], object] | None = None
+    call: Callable[..., object]
+    at_load: bool = False
 
     @property
     def signature(self) -> str:
         names = ", ".join(parameter.name for parameter in self.parameters)
-        return f"{self.name}({names}{', ...' if self.combine else ''})"
+        return f"{self.name}({names}{', ...' if self.at_load else ''})"
 
 
 class Networks:
@@ -75,7 +75,7 @@ class Networks:
 
     __slots__ = ("_by_version",)
 
-    def __init__(self, networks: list[IPv4Network | IPv6Network]) -> None:
+    def __init__(self, *networks: IPv4Network | IPv6Network) -> None:
         grouped: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         for network in networks:
             shift = network.max_prefixlen - network.prefixlen
@@ -152,7 +152,7 @@ def _prepare_list(text: str, lists: Lists) -> frozenset[str]:
     return lists[text]
 
 
-def _union(lists: list[frozenset[str]]) -> frozenset[str]:
+def _union(*lists: frozenset[str]) -> frozenset[str]:
     return lists[0] if len(lists) == 1 else frozenset().union(*lists)
 
 
@@ -223,7 +223,8 @@ FUNCTIONS: Mapping[str, Function] = {
             result=Kind.NETWORKS,
             meaning="these networks, to look for an address in",
             example='client.ip in net("192.0.2.0/24", "2001:db8::/32")',
-            combine=Networks,
+            call=Networks,
+            at_load=True,
         ),
         Function(
             name="listed",
@@ -231,7 +232,8 @@ FUNCTIONS: Mapping[str, Function] = {
             result=Kind.LIST,
             meaning="the entries of the list of that name, in lower case",
             example='author.domain in listed("partners")',
-            combine=_union,
+            call=_union,
+            at_load=True,
         ),
     )
 }

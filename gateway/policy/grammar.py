@@ -128,7 +128,7 @@ class Grammar:
         if fact is None or not fact.values:
             return
         possible = (*fact.values, str(fact.absent))
-        known = ", ".join(f'"{word}"' for word in fact.values)
+        known = ", ".join(f'"{word}"' for word in fact.values if word)
         for word, node in words:
             if word not in possible:
                 hint = did_you_mean(word, fact.values) or f"it is one of {known}"
@@ -182,9 +182,9 @@ class Grammar:
 
     def _applied(self, function: Function, arguments: list[Checked]) -> Checked:
         nodes = [argument.node for argument in arguments]
-        if function.combine is not None:
+        if function.at_load:
             values = [self.namespace[node.id] for node in nodes if isinstance(node, ast.Name)]
-            return Checked(function.result, self._bound(function.combine(values)))
+            return Checked(function.result, self._bound(function.call(*values)))
         is_lifted = function.result is Kind.BOOLEAN and arguments[0].kind is Kind.STRINGS
         call = any_of(function.call) if is_lifted else function.call
         return Checked(function.result, ast.Call(self._bound(call), nodes, []))
@@ -209,7 +209,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _fits(count: int, function: Function) -> bool:
-    return count >= len(function.parameters) if function.combine else count == len(function.parameters)
+    return count >= len(function.parameters) if function.at_load else count == len(function.parameters)
 
 
 _RULES: Mapping[type[ast.expr], Callable[[Grammar, Any], Checked]] = {

@@ -41,8 +41,8 @@ def _table(tables: Mapping[str, str], name: str) -> str:
 
 
 def _meaning(fact: Fact) -> str:
-    words = ", ".join(f"`{word}`" for word in fact.values)
-    return (f"{fact.meaning}: {words}" if words else fact.meaning).replace("|", "\\|")
+    words = ", ".join(f"`{word}`" for word in fact.values if word)
+    return (f"{fact.meaning} ({words})" if words else fact.meaning).replace("|", "\\|")
 
 
 def _written(value: FactValue) -> str:

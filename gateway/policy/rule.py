@@ -31,30 +31,34 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: it asks for an action or adds a score. `template` is set where the action refuses."""
+    """One rule: where its condition holds, it is a hit. `template` is set where its action refuses."""
 
-    id: str
-    why: str
+    hit: Hit
     condition: Condition
     stage: Stage
-    mode: Mode
-    action: Action | None
-    score: float
-    final: bool
     template: Template | None
     examples: tuple[Example, ...]
     when: Value  # the condition as it is written, for problems that are found later
 
     @property
-    def reads_total(self) -> bool:
-        return TOTAL.name in self.condition.facts
+    def id(self) -> str:
+        return self.hit.rule
+
+    @property
+    def action(self) -> Action | None:
+        return self.hit.action
 
     @property
     def is_enforced(self) -> bool:
-        return self.mode is Mode.ENFORCE
+        return self.hit.mode is Mode.ENFORCE
 
-    def hit(self) -> Hit:
-        return Hit(rule=self.id, why=self.why, mode=self.mode, action=self.action, score=self.score, final=self.final)
+    @property
+    def ends_the_reading(self) -> bool:
+        return self.hit.final and self.is_enforced
+
+    @property
+    def reads_total(self) -> bool:
+        return TOTAL.name in self.condition.facts
 
 
 @dataclass(frozen=True, slots=True)

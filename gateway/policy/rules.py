@@ -13,7 +13,7 @@ from gateway.policy.lists import ListFiles
 from gateway.policy.rule import TOTAL, Example, Rule, RuleSet
 from gateway.policy.rulefile import Table, read_tables
 from gateway.policy.template import Template, TemplateError, default_template, parse_template
-from gateway.policy.verdict import Action, Mode
+from gateway.policy.verdict import Action, Hit, Mode
 from gateway.tomlfile import Problem, did_you_mean
 
 __all__ = ["STAGES", "RuleSet", "RulesError", "load", "rule_set"]
@@ -22,7 +22,8 @@ MAX_SCORE = 1000.0  # what spamd gives GTUBE; a larger one is a slip of the fing
 
 STAGES: Mapping[str, Stage] = {stage.name.lower(): stage for stage in Stage}
 
-_T = TypeVar("_T")
+_Word = TypeVar("_Word")
+_Default = TypeVar("_Default")
 
 
 class RulesError(Exception):
@@ -98,15 +99,11 @@ class _Reader:
         examples = self._examples()
         if self.problems or condition is None or not self._table.whole:
             return None
+        why = self._values["why"].value
         return Rule(
-            id=self._table.id,
-            why=self._values["why"].value,
+            hit=Hit(self._table.id, why, mode, action, score, final),
             condition=condition,
             stage=stage,
-            mode=mode or Mode.ENFORCE,
-            action=action,
-            score=score,
-            final=final,
             template=template,
             examples=examples,
             when=self._values["when"],
@@ -127,7 +124,7 @@ class _Reader:
         where = self._values.get(key, self._table.here)
         self.problems.append(where.problem(message, hint))
 
-    def _word(self, key: str, words: Mapping[str, _T], default: _T | None) -> _T | None:
+    def _word(self, key: str, words: Mapping[str, _Word], default: _Default) -> _Word | _Default:
         if key not in self._values:
             return default
         word = self._values[key].value
@@ -150,7 +147,7 @@ class _Reader:
         """The earliest stage at which all facts of the condition are known, or a later one that is named."""
         facts = condition.facts if condition else ()
         earliest = max((self._declared[name].stage for name in facts), default=Stage.CONNECT)
-        named = self._word("stage", STAGES, earliest) or earliest
+        named = self._word("stage", STAGES, earliest)
         if named < earliest:
             late = next(name for name in facts if self._declared[name].stage is earliest)
             self._problem(f"{late} is known only at {earliest.name.lower()}", key="stage")

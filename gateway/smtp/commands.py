@@ -13,8 +13,9 @@ from typing import Any
 from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
 from gateway.reply import Reply, reply
 from gateway.smtp import replies
+from gateway.smtp.inbox import BadLine
 
-# RFC 5321 section 4.5.3.1.4 gives 512 octets, and SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
+# RFC 5321 section 4.5.3.1.4 gives 512 octets; SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
 MAX_LINE = 2048
 MAX_HELO = 255  # octets, RFC 5321 section 4.5.3.1.2
 
@@ -55,20 +56,20 @@ def offer(max_size: int, extensions: frozenset[Extension]) -> Offer:
     return Offer(max_size=max_size, mail=frozenset(mail), rcpt=frozenset(rcpt))
 
 
-def split_command(line: bytes) -> tuple[str, str] | None:
-    """The verb in upper case, and its argument without spaces around it; None for what is no printable text."""
+def split_command(line: bytes) -> tuple[str, str] | BadLine:
+    """The verb in upper case, and its argument without spaces around it."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
-        return None
+        return BadLine.UNREADABLE
     if _control_re.search(text):
-        return None
+        return BadLine.UNREADABLE
     verb, _, argument = text.partition(" ")
     return verb.upper(), argument.strip(" ")
 
 
 def is_helo_name(name: str) -> bool:
-    """Whether a HELO argument is printable ASCII of a bounded length. Whether it is a name of anything is for the rules."""
+    """Whether a HELO argument is printable ASCII of a bounded length; what it is a name of is for the rules."""
     return _helo_re.match(name) is not None
 
 

@@ -1,7 +1,7 @@
 """Data: turns what a client sends after DATA into the octets of the message (RFC 5321 sections 4.1.1.4 and 4.5.2).
 
-Only CRLF.CRLF ends a message. A bare CR, a bare LF and a NUL never do, and a message that has one is read to its true end
-and handed to nobody: that is what stands against SMTP smuggling.
+Only CRLF.CRLF ends a message. A bare CR, a bare LF and a NUL never do, and a message that has one is read to its true
+end and handed to nobody: that is what stands against SMTP smuggling.
 """
 
 from collections.abc import Callable

@@ -1,17 +1,17 @@
-"""Front: what all SMTP sessions of a worker share, and the greetings that they send (RFC 5321 sections 4.1.1.1, 4.2)."""
+"""Front: what all SMTP sessions of a worker share, and the greetings that they send (RFC 5321 section 4.1.1.1)."""
 
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
-from gateway.connection import Role
-from gateway.journey import Visit
+from gateway.connection import Connection, Role
 from gateway.reply import Reply, reply
 from gateway.smtp.commands import Extension, Offer, offer
 from gateway.smtp.registry import Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.spool import Spool
 from gateway.system.tls import ServerTls
+from gateway.visit import Visit
 
 Address = IPv4Address | IPv6Address
 
@@ -43,12 +43,16 @@ class Front:
         self.spool = spool
         self.sessions = sessions
         self.clock = clock
-        self.after_ehlo = offer(settings.max_size, extensions)
-        self.after_helo = Offer(max_size=settings.max_size)
+        self._after_ehlo = offer(settings.max_size, extensions)
+        self._after_helo = Offer(max_size=settings.max_size)
         self.banner = reply("220", f"{hostname} ESMTP Mailward")
         self.helo = reply("250", hostname)
         self.ehlo_over_tls = _ehlo(hostname, settings, extensions)
         self.ehlo = _ehlo(hostname, settings, extensions | {"STARTTLS"} if tls else extensions)
+
+    def offered(self, connection: Connection) -> Offer:
+        """The parameters that this client may use."""
+        return self._after_ehlo if connection.esmtp else self._after_helo
 
 
 def _ehlo(hostname: str, settings: SessionSettings, extensions: frozenset[str]) -> Reply:

@@ -16,6 +16,7 @@ class BadLine(Enum):
 
     TOO_LONG = "longer than the limit"
     BARE_LINE_END = "a CR or an LF without the other (RFC 5321 section 2.3.8)"
+    UNREADABLE = "not UTF-8, or with control characters"
 
 
 class EndOfInput(Exception):
@@ -29,13 +30,13 @@ class Interrupted(Exception):
 class Inbox:
     """The octets that a client has sent and nobody has taken. One reader at a time may wait."""
 
-    __slots__ = ("_buffer", "_ended", "_loop", "_paused", "_searched", "_transport", "_waiter")
+    __slots__ = ("_buffer", "_loop", "_paused", "_searched", "_transport", "_waiter", "has_ended")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._buffer = bytearray()
         self._searched = 0  # octets at the start of the buffer that have no line feed
-        self._ended = False
+        self.has_ended = False  # nothing more will come
         self._paused = False
         self._transport: asyncio.ReadTransport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -55,8 +56,7 @@ class Inbox:
         self._wake()
 
     def end(self) -> None:
-        """Nothing more will come."""
-        self._ended = True
+        self.has_ended = True
         self._wake()
 
     # What the session does.
@@ -125,7 +125,7 @@ class Inbox:
         return True
 
     async def _more(self) -> None:
-        if self._ended:
+        if self.has_ended:
             raise EndOfInput
         self._waiter = self._loop.create_future()
         try:
@@ -138,6 +138,6 @@ class Inbox:
             self._waiter.set_result(None)
 
     def _resume(self) -> None:
-        if self._paused and not self._ended and len(self._buffer) <= LOW_WATER and self._transport is not None:
+        if self._paused and not self.has_ended and len(self._buffer) <= LOW_WATER and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()

@@ -1,4 +1,4 @@
-"""Outbox: turns the replies of one turn of the loop into one write, so that a pipelined group costs one packet (RFC 2920).
+"""Outbox: turns the replies of one turn of the loop into one write: a pipelined group costs one packet (RFC 2920).
 
 A reply never waits for the client: it leaves as soon as the session has nothing to do without waiting itself.
 """

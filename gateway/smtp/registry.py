@@ -47,7 +47,7 @@ class Sessions:
             self._empty.set()
 
     async def drain(self, seconds: float) -> None:
-        """Let no transaction begin; wait for those under way, and after `seconds` only for messages past their final dot.
+        """Let no transaction begin; wait for those under way, after `seconds` only for messages past their final dot.
 
         Their own deadlines bound that wait. Close the listening sockets first: a new connection is answered 421.
         """

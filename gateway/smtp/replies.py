@@ -5,20 +5,20 @@ from gateway.smtp.data import Fault
 from gateway.smtp.inbox import BadLine
 
 OK = reply("250 2.0.0", "OK")
-RESET = reply("250 2.0.0", "Nothing is under way")
 BYE = reply("221 2.0.0", "Goodbye")
 READY_FOR_TLS = reply("220 2.0.0", "Ready to start TLS")
 START_MAIL = reply("354", "End data with <CR><LF>.<CR><LF>")
-WILL_TRY = reply("252 2.5.2", "Addresses are not verified here; send a message and see")
+NOT_VERIFIED = reply("252 2.5.2", "Addresses are not verified here; send a message and see")
 
 # Syntax and sequence.
 LINE = {
     BadLine.TOO_LONG: reply("500 5.5.2", "Command line too long"),
     BadLine.BARE_LINE_END: reply("500 5.5.2", "A line ends with <CR><LF>, and has neither of them elsewhere"),
+    BadLine.UNREADABLE: reply("500 5.5.2", "Commands are printable text in UTF-8"),
 }
-UNREADABLE = reply("500 5.5.2", "Commands are printable text in UTF-8")
 UNKNOWN = reply("500 5.5.2", "Command not recognized")
 NOT_IMPLEMENTED = reply("502 5.5.1", "Command not implemented")
+NEED_ARGUMENT = reply("501 5.5.4", "This command needs an argument")
 NO_ARGUMENT = reply("501 5.5.4", "This command takes no argument")
 HELO_SYNTAX = reply("501 5.5.4", "Give the name of your host")
 MAIL_SYNTAX = reply("501 5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
@@ -28,9 +28,8 @@ UNKNOWN_PARAMETER = reply("555 5.5.4", "A parameter is not known or not offered"
 NEEDS_SMTPUTF8 = reply("553 5.6.7", "A non-ASCII address needs SMTPUTF8")
 NEED_HELO = reply("503 5.5.1", "Send EHLO or HELO first")
 NEED_MAIL = reply("503 5.5.1", "Send MAIL first")
-NESTED_MAIL = reply("503 5.5.1", "A sender was already given")
+UNDER_WAY = reply("503 5.5.1", "A transaction is under way")
 NO_RECIPIENTS = reply("554 5.5.1", "No valid recipients")
-MAIL_UNDER_WAY = reply("503 5.5.1", "A transaction is under way")
 
 # Limits.
 TOO_LARGE = reply("552 5.3.4", "Message too large")
@@ -44,10 +43,7 @@ MESSAGE = {
     Fault.NO_ROOM: NO_ROOM,
 }
 
-# TLS.
-TLS_ACTIVE = reply("503 5.5.1", "TLS is active")
-NO_TLS = reply("502 5.5.1", "TLS is not offered")
-TLS_TROUBLE = reply("454 4.7.0", "TLS is not available for now")
+NO_TLS = reply("503 5.5.1", "STARTTLS is not offered now")
 
 # Farewells: the connection is closed after each.
 TIMED_OUT = reply("421 4.4.2", "Timed out waiting for you")

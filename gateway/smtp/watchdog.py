@@ -1,4 +1,4 @@
-"""Watchdog: one timer for all deadlines of a connection, since one for each command would cost more than the command."""
+"""Watchdog: one timer for all deadlines of a connection; one for each command would cost more than the command."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ NEVER = math.inf
 
 
 class Watchdog:
-    """Calls `expired` once the deadline has passed. A deadline that moves away leaves the timer alone until it fires."""
+    """Calls `expired` when the deadline has passed. One that moves away leaves the timer alone until it fires."""
 
     __slots__ = ("_deadline", "_expired", "_loop", "_rings_at", "_timer")
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from gateway.addresses import split_host_port
 from gateway.system import systemd
 
-BACKLOG = 1024  # connections that wait to be accepted, enough to bridge a replaced worker; the kernel caps it at somaxconn
+BACKLOG = (
+    1024  # connections that wait to be accepted, enough to bridge a replaced worker; the kernel caps it at somaxconn
+)
 
 
 def open_sockets(addresses: Sequence[str], environ: Mapping[str, str]) -> list[socket.socket]:

@@ -37,14 +37,22 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
-        self._messages = self._counter("messages", "Messages answered, by action and the reply's class", "action", "reply")
-        self._refusals = self._counter("refusals", "Commands refused before a message, by stage and class", "stage", "reply")
-        self._lost = self._counter("lost", "Transactions whose client went away before its final dot, by stage", "stage")
+        self._messages = self._counter(
+            "messages", "Messages answered, by action and the reply's class", "action", "reply"
+        )
+        self._refusals = self._counter(
+            "refusals", "Commands refused before a message, by stage and class", "stage", "reply"
+        )
+        self._lost = self._counter(
+            "lost", "Transactions whose client went away before its final dot, by stage", "stage"
+        )
         self._results = self._counter("results", "Results of checks, by check and word", "check", "result")
         self._rules = self._counter("rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")
         self._downstream = self._counter("downstream", "Answers of next hops, by hop and class", "hop", "reply")
         self._dropped = self._counter("log_lines_dropped", "Log lines dropped because their reader was too slow")
-        self._seconds = self._histogram("step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step")
+        self._seconds = self._histogram(
+            "step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step"
+        )
         self._octets = self._histogram("message_octets", "Size of messages", _OCTETS)
         self._children: dict[tuple[str, ...], Counter] = {}
         self._steps: dict[str, Histogram] = {}
@@ -125,7 +133,9 @@ class HostMetrics:
         self._directory = directory
         self._own = CollectorRegistry()
         self._workers = Gauge("mailward_workers", "Workers, by state", ("state",), registry=self._own)
-        self._exits = Counter("mailward_worker_exits", "Workers that have ended, by cause", ("cause",), registry=self._own)
+        self._exits = Counter(
+            "mailward_worker_exits", "Workers that have ended, by cause", ("cause",), registry=self._own
+        )
         self._reloads = Counter("mailward_reloads", "Reloads of the configuration", ("outcome",), registry=self._own)
 
     def clear(self) -> None:

@@ -24,7 +24,7 @@ class Spool:
     def size(self) -> int:
         return self._size
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append. Raises OSError where the spool directory has no room: the caller answers 452."""
         self._size += len(data)
         if self._fd < 0:

@@ -105,7 +105,7 @@ async def deliver(
     message: Stamped | None = None,
     **fields: Any,
 ) -> Course:
-    """One transaction from MAIL to the end, as the journey does it: the message is sent if any recipient was accepted."""
+    """One transaction from MAIL to the end, as the journey does it: the message goes to those that were accepted."""
     whole = envelope(*recipients, **fields)
     delivery = hop.open(CONNECTION, envelope(**fields), "client.example.com")
     try:
@@ -118,10 +118,6 @@ async def deliver(
         await delivery.close()
 
 
-@contextlib.contextmanager
-def disk_threads() -> Iterator[DiskThreads]:
-    threads = DiskThreads(threads=2, waiting=8)
-    try:
-        yield threads
-    finally:
-        threads.close()
+def disk_threads() -> DiskThreads:
+    """Threads for the disk, to be used as a context."""
+    return DiskThreads(threads=2, waiting=8)

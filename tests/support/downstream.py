@@ -1,4 +1,5 @@
-"""A scripted downstream server on loopback: an SMTP or LMTP server that answers as a test tells it, and keeps what it heard.
+"""A scripted downstream server on loopback: an SMTP or LMTP server that answers as a test tells it, and keeps what it
+heard.
 
 A script names a stage and what is answered there, once each; afterwards the stage answers as a good server does:
 
@@ -6,8 +7,8 @@ A script names a stage and what is answered there, once each; afterwards the sta
         ...
     assert server.sessions[0].commands == ["EHLO mx.example.org", "MAIL FROM:<a@example.org>", ...]
 
-Stages: banner, EHLO (LHLO), STARTTLS, XFORWARD, XCLIENT, MAIL, RCPT, DATA, content (when its first octets come), "." (after
-the final dot), RSET, QUIT.
+Stages: banner, EHLO (LHLO), STARTTLS, XFORWARD, XCLIENT, MAIL, RCPT, DATA, content (when its first octets come), "."
+(after the final dot), RSET, QUIT.
 """
 
 import asyncio
@@ -151,7 +152,10 @@ class _Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._session.reads.append(data)
         self._buffer += data
-        while self._buffer and not self._session.ended:
+        self._work()
+
+    def _work(self) -> None:
+        while self._buffer and not self._session.ended and not self._upgrade:
             if self._content is not None:
                 if not self._take_content():
                     return
@@ -225,3 +229,5 @@ class _Conversation(asyncio.Protocol):
         assert self._server.tls is not None
         self._transport = await loop.start_tls(self._transport, self, self._server.tls, server_side=True)
         self._session.tls = True
+        self._upgrade = None
+        self._work()

@@ -8,6 +8,7 @@
 Needs Debian's postfix and root, since its daemons change their user. It ends by its pid, with all its daemons.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -120,10 +121,8 @@ class Postfix:
         except subprocess.TimeoutExpired:
             master.kill()
             master.wait()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(master.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     def mailbox(self, user: str) -> list[bytes]:
         """The messages that arrived for a user, oldest first, as Postfix wrote them (with bare line feeds)."""

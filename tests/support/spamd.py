@@ -27,7 +27,20 @@ AUTHSERV_ID = "mx.example.org"
 OWN_NETWORK = "198.51.100.0/24"
 RELAY_NETWORK = "203.0.113.0/24"
 TRUST = render_trust([ip_network(OWN_NETWORK)], [ip_network(RELAY_NETWORK)], AUTHSERV_ID)
+STOP = 10.0  # seconds that the children of a killed spamd may take to go
 LOCAL_ONLY = ("--local",)
+
+STRANGER = "100.128.0.7"  # a public address, in nobody's trust
+STRANGER_6 = "2a0e:b107::7"
+# Rules that show what SpamAssassin makes of the path and the envelope.
+REVEALING = r"""
+header FIRST_EXTERNAL_IS_STRANGER X-Spam-Relays-External =~ /^\[ ip=(?:100\.128\.0\.7|2a0e:b107::7) /
+score FIRST_EXTERNAL_IS_STRANGER 0.001
+header FIRST_UNTRUSTED_IS_STRANGER X-Spam-Relays-Untrusted =~ /^\[ ip=(?:100\.128\.0\.7|2a0e:b107::7) /
+score FIRST_UNTRUSTED_IS_STRANGER 0.001
+header SENDER_IS_ANN EnvelopeFrom:addr =~ /^ann\@author\.example$/
+score SENDER_IS_ANN 0.001
+"""
 PATIENT = Patience(connect=5.0, total=60.0)
 
 
@@ -46,9 +59,12 @@ class RunningSpamd:
         return Spamd(parse_address(self.address), PATIENT)
 
     def kill(self) -> None:
-        """End it and its children at once, as a crash would."""
+        """End it and its children at once, as a crash would; nobody listens any more afterwards."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        deadline = time.monotonic() + STOP
+        while _is_listening(self.address) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 @contextlib.contextmanager
@@ -88,13 +104,13 @@ def running_spamd(
 
 @pytest.fixture(scope="session")
 def spamd() -> Iterator[RunningSpamd]:
-    """The one spamd of a test run, for whoever does not end it. Without SpamAssassin the test is skipped; in CI it fails."""
+    """The one spamd of a test run, not to be ended. Without SpamAssassin the test is skipped; in CI it fails."""
     if not is_installed():
         message = "spamd is not installed: what needs it is left out"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    with running_spamd() as running:
+    with running_spamd(settings=REVEALING) as running:
         yield running
 
 
@@ -120,18 +136,32 @@ def _wait_until_it_answers(spamd: RunningSpamd) -> None:
 
 
 def _answers(address: str) -> bool:
-    """Ask without an event loop, since one may be running here."""
-    match parse_address(address):
-        case UnixAddress(path):
-            family, where = socket.AF_UNIX, path
-        case TcpAddress(host, port):
-            family, where = socket.AF_INET, (host, port)
-    with socket.socket(family) as connection, contextlib.suppress(OSError):
-        connection.settimeout(5)
-        connection.connect(where)
+    with contextlib.suppress(OSError), _connected(address) as connection:
         connection.sendall(request(Command.PING))
         return connection.recv(100).endswith(b"PONG\r\n")
     return False
+
+
+def _is_listening(address: str) -> bool:
+    with contextlib.suppress(OSError), _connected(address):
+        return True
+    return False
+
+
+def _connected(address: str) -> socket.socket:
+    """Without an event loop, since one may be running here."""
+    match parse_address(address):
+        case TcpAddress(host, port):
+            return socket.create_connection((host, port), timeout=5)
+        case UnixAddress(path):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(5)
+            try:
+                connection.connect(path)
+            except OSError:
+                connection.close()
+                raise
+            return connection
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,8 @@ class Header:
     def __init__(self, fields: Iterable[Field]) -> None:
         self._named: dict[str, list[Field]] = {}
         for field in fields:
-            self._named.setdefault(field.name, []).append(field)
+            if field.name:  # other lines cannot be signed
+                self._named.setdefault(field.name, []).append(field)
         self._relaxed: dict[int, bytes] = {}
 
     def count(self, name: str) -> int:
@@ -24,7 +25,7 @@ class Header:
     def signed(self, names: Iterable[str], canon: Canon, signature: Field) -> bytes:
         """What a signature covers: the fields that `names` select, in that order, then the signature's own field
         without its b= and its final line end."""
-        parts = [self.canonical(field, canon) for field in self._select(names)]
+        parts = [self.canonical(field, canon) for field in self._select(names, signature)]
         parts.append(unsigned_field(signature, canon))
         return b"".join(parts)
 
@@ -36,15 +37,17 @@ class Header:
             canonical = self._relaxed[id(field)] = relaxed(field)
         return canonical
 
-    def _select(self, names: Iterable[str]) -> Iterator[Field]:
+    def _select(self, names: Iterable[str], signature: Field) -> Iterator[Field]:
         """From the bottom up: each time that a name appears it takes the next field of that name; where none is left it
-        takes nothing, which signs that there is none (section 5.4.2)."""
+        takes nothing, which signs that there is none (section 5.4.2). The signature was not there when it was made."""
         left: dict[str, int] = {}
         for name in names:
             fields = self._named.get(name, ())
             position = left.get(name, len(fields)) - 1
+            if position >= 0 and fields[position] is signature:
+                position -= 1
+            left[name] = position
             if position >= 0:
-                left[name] = position
                 yield fields[position]
 
 

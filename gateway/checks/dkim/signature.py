@@ -112,7 +112,7 @@ def message_signature(field: Field, tags: Tags, *, default_canon: bytes, identit
         header_canon=header_canon,
         body=BodyPlan(body_canon, number(tags["l"], "l", digits=76) if "l" in tags else None),
         body_hash=base64(required(tags, "bh"), "bh"),
-        expires=_expiry(tags),
+        expires=expiry(tags),
     )
 
 
@@ -145,6 +145,18 @@ def domain_name(value: bytes) -> str:
         return ""
 
 
+def expiry(tags: Tags) -> int | None:
+    """x=, checked against t=. Raises SignatureError or TagError.
+
+    A t= in the future is not held against a signature: it gains nothing by it, and the common cause is a clock that is
+    wrong, theirs or ours."""
+    signed = number(tags["t"], "t", digits=12) if "t" in tags else 0
+    expires = number(tags["x"], "x", digits=12) if "x" in tags else None
+    if expires is not None and expires < signed:
+        raise SignatureError("it expires (x=) before it was made (t=)")
+    return expires
+
+
 def _algorithm(value: bytes) -> Algorithm:
     if value == b"rsa-sha1":
         raise SignatureError("rsa-sha1 is not accepted (RFC 8301)", Status.POLICY)
@@ -161,16 +173,6 @@ def _canons(value: bytes) -> tuple[Canon, Canon]:
         raise SignatureError("its canonicalisation (c=) is unknown") from None
     names = policy.to_c_value().decode("ascii").split("/")
     return Canon(names[0]), Canon(names[1])
-
-
-def _expiry(tags: Tags) -> int | None:
-    """x=, checked against t=. A t= in the future is not held against a signature: it gains nothing by it, and a clock
-    that is wrong, theirs or ours, is the common cause."""
-    signed = number(tags["t"], "t", digits=12) if "t" in tags else 0
-    expires = number(tags["x"], "x", digits=12) if "x" in tags else None
-    if expires is not None and expires < signed:
-        raise SignatureError("it expires (x=) before it was made (t=)")
-    return expires
 
 
 def _identity_domain(value: bytes, domain: str) -> str:

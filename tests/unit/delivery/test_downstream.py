@@ -1,30 +1,19 @@
 """Transactions with a scripted server, as transcripts: what was sent, what the sender is told."""
 
-import asyncio
-
 import pytest
 
 from gateway.delivery.downstream import Identify, Verification
 from gateway.delivery.endpoint import Endpoint, Protocol
 from tests.support.deliveries import BODY, CONNECTION, HEADER, deliver, envelope, recipient, route, stamped
 from tests.support.downstream import OFFERS, XFORWARD, Downstream, Fault
+from tests.support.waiting import until
 
 TWO = ("bob@example.org", "carol@example.org")
-CLIENT = (
-    "NAME=client.example.com ADDR=192.0.2.7 PORT=40123 PROTO=ESMTP HELO=client.example.com IDENT=m1 SOURCE=REMOTE"
-)
+CLIENT = "NAME=client.example.com ADDR=192.0.2.7 PORT=40123 PROTO=ESMTP HELO=client.example.com IDENT=m1 SOURCE=REMOTE"
 WITHOUT_PIPELINING = OFFERS[1:]
 WITHOUT_XFORWARD = tuple(offer for offer in OFFERS if offer != XFORWARD)
 XCLIENT = "XCLIENT NAME ADDR PORT PROTO HELO"
 LARGE = stamped(BODY + b"\r\n" * 5_000_000)  # does not fit into the buffers of a socket
-
-
-async def until(condition: object) -> None:
-    """Wait, with a bound, until the callable `condition` holds."""
-    assert callable(condition)
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_held_transaction_goes_straight_to_data() -> None:
@@ -64,7 +53,8 @@ async def test_without_pipelining_each_command_waits_for_its_answer() -> None:
         with route(server.endpoint, hold=0) as hop:
             course = await deliver(hop, TWO)
     assert course.told == "250 2.0.0 Ok: queued as 4F1CA1"
-    assert all(octets.count(b"\r\n") == 1 for octets in server.sessions[0].reads if b"MAIL" in octets or b"RCPT" in octets)
+    asked = [octets for octets in server.sessions[0].reads if b"MAIL" in octets or b"RCPT" in octets]
+    assert [octets.count(b"\r\n") for octets in asked] == [1] * 7
 
 
 async def test_a_connection_is_used_again() -> None:
@@ -82,7 +72,7 @@ async def test_the_server_is_not_held_longer_than_the_route_allows() -> None:
         with route(server.endpoint, hold=0.02) as hop:
             delivery = hop.open(CONNECTION, envelope(), "")
             assert (await delivery.recipient(recipient("bob@example.org"))).is_success
-            await until(lambda: server.sessions[0].heard("RSET"))
+            await until(lambda: bool(server.sessions[0].heard("RSET")))
             outcome = await delivery.send(envelope("bob@example.org"), stamped())
     assert outcome.reply.is_success
     assert len(server.sessions[0].heard("MAIL")) == 2

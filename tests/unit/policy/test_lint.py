@@ -24,13 +24,12 @@ def warnings(directory: Path, when: str, then: str = "reject", more: str = "") -
         'spf.result in ("fail", "temperror")',
         'subject == "x" or spf.result == "unavailable"',
         'not (arc.trusted or spf.result == "pass") and subject == "x"',
+        'spam.score > 5 and not (spf.result == "pass" and under(author.domain, "partner.example"))',
     ],
 )
 def test_reject_without_a_definite_fail_is_warned_of(tmp_path: Path, when: str) -> None:
     found = warnings(tmp_path, when)
-    assert any(
-        "can reject where spf.result is" in line and '"unavailable"' in line or "temperror" in line for line in found
-    )
+    assert any("can reject where spf.result is" in line for line in found)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,6 @@ def test_reject_without_a_definite_fail_is_warned_of(tmp_path: Path, when: str) 
         'spf.result == "fail" and spf.result != "none"',
         'spf.result in ("fail",) or spam.score > 15',
         'not spf.result != "fail"',
-        'spam.score > 5 and not (spf.result == "fail" and arc.trusted)',
         "not arc.trusted and spam.score > 5",
     ],
 )

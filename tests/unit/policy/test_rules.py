@@ -39,9 +39,9 @@ def problems_of(directory: Path, text: str) -> list[str]:
 
 def test_rule_is_read_as_written(tmp_path: Path) -> None:
     first, second = rule_set(tmp_path, SHIPPED).rules
-    assert (first.id, first.why, first.stage) == ("spf-fail", "SPF fails", Stage.MAIL)
-    assert (first.action, first.mode, first.final) == (Action.REJECT, Mode.ENFORCE, False)
-    assert (second.action, second.score, second.stage) == (None, 1.0, Stage.SCORED)
+    assert (first.id, first.hit.why, first.stage) == ("spf-fail", "SPF fails", Stage.MAIL)
+    assert (first.action, first.hit.mode, first.hit.final) == (Action.REJECT, Mode.ENFORCE, False)
+    assert (second.action, second.hit.score, second.stage) == (None, 1.0, Stage.SCORED)
 
 
 def test_files_are_read_in_the_order_of_their_names_and_hidden_ones_are_not(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_directory_that_is_not_there_is_empty(tmp_path: Path) -> None:
 
 def test_site_changes_only_the_keys_it_names(tmp_path: Path) -> None:
     rule = with_site(tmp_path, '[[rule]]\nid = "spf-fail"\nmode = "shadow"').rules[0]
-    assert (rule.mode, rule.action, len(rule.examples)) == (Mode.SHADOW, Action.REJECT, 1)
+    assert (rule.hit.mode, rule.action, len(rule.examples)) == (Mode.SHADOW, Action.REJECT, 1)
     assert rule.template
     assert rule.template.status == "550 5.7.23"
 
@@ -73,7 +73,7 @@ def test_changed_action_drops_the_reply_and_changed_condition_the_examples(tmp_p
 
 def test_score_can_become_an_action(tmp_path: Path) -> None:
     rule = with_site(tmp_path, '[[rule]]\nid = "seen"\nthen = "reject"').rules[1]
-    assert (rule.action, rule.score) == (Action.REJECT, 0.0)
+    assert (rule.action, rule.hit.score) == (Action.REJECT, 0.0)
 
 
 def test_change_of_an_unknown_rule_is_a_problem(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ when   = "total > 1"
     with pytest.raises(RulesError) as caught:
         rule_set(tmp_path, text)
     found = [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
-    places = "3:1, 8:13, 9:21, 10:1, 11:1, 12:1, 14:1, 15:1, 16:1, 17:1, 17:1, 21:1, 23:1"
+    places = "3:1, 8:13, 9:21, 10:1, 11:1, 12:1, 14:1, 15:1, 16:1, 17:1, 17:1, 20:1, 21:1, 23:1"
     assert [line.split(" ")[0] for line in found] == [
         "05-first.toml:1:1:",
         "06-second.toml:1:7:",

@@ -1,0 +1,70 @@
+"""Marks: turns a verdict and its facts into the header fields that tell mail readers and filters behind us."""
+
+import re
+from collections.abc import Iterable
+
+from gateway.authres.folding import MAX_LINE, field
+from gateway.facts import Facts
+from gateway.policy.verdict import Action, Mode, Verdict
+
+MAX_SYMBOLS = 200  # of SpamAssassin's some 1500; what hits more of them needs no more names
+
+_symbol_re = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
+
+
+def marks(verdict: Verdict, facts: Facts) -> bytes:
+    """Every X-Mailward-* and X-Spam-* field of a message that goes on."""
+    return _verdict_fields(verdict) + _score_fields(facts)
+
+
+def spam_fields(*, score: float, required: float, symbols: Iterable[str]) -> bytes:
+    """X-Spam-Flag, X-Spam-Score and X-Spam-Status, as SpamAssassin itself writes them."""
+    is_spam = score >= required
+    shown = f"{score if is_spam else min(score, required - 0.1):.1f}"  # 4.96 of 5.0 is not shown as 5.0
+    status = f"{'Yes' if is_spam else 'No'}, score={shown} required={required:.1f}"
+    return b"".join(
+        (
+            field("X-Spam-Flag", "YES" if is_spam else "NO"),
+            field("X-Spam-Score", shown),
+            field("X-Spam-Status", status, *_symbol_lines(symbols)),
+        )
+    )
+
+
+def unscored_field(why: str) -> bytes:
+    """In place of the X-Spam-* fields: a message without a score is not one that scored nothing."""
+    return field("X-Mailward-Unscored", why)
+
+
+def _verdict_fields(verdict: Verdict) -> bytes:
+    """The rules that asked for what was done, by their ids; or for more, where the site has switched to tagging
+    only."""
+    name = _FIELD_OF.get(verdict.action)
+    if name is None:
+        return b""
+    least = verdict.action.severity
+    asked = [hit for hit in verdict.hits if hit.action and hit.action.severity >= least and hit.mode is Mode.ENFORCE]
+    return field(name, ", ".join(hit.rule for hit in asked) or "yes")
+
+
+_FIELD_OF = {Action.TAG: "X-Mailward-Tag", Action.QUARANTINE: "X-Mailward-Quarantine"}
+
+
+def _score_fields(facts: Facts) -> bytes:
+    result = facts.get("spam.result", "unavailable")
+    score, required, symbols = (facts.get(f"spam.{name}") for name in ("score", "required", "symbols"))
+    if result != "scored" or not isinstance(score, int | float) or not isinstance(required, int | float):
+        return unscored_field(str(result))
+    return spam_fields(score=score, required=required, symbols=symbols if isinstance(symbols, tuple) else ())
+
+
+def _symbol_lines(symbols: Iterable[str]) -> list[str]:
+    """tests=A,B,C broken behind commas. What is no rule's name is left out."""
+    names = [name for name in symbols if _symbol_re.match(name)][:MAX_SYMBOLS]
+    lines = ["tests="]
+    for name in names or ["none"]:
+        if len(lines[-1]) + len(name) + 2 > MAX_LINE:
+            lines.append("")
+        lines[-1] += f"{name},"
+    lines[-1] = lines[-1].removesuffix(",")
+    return lines

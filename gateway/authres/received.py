@@ -1,0 +1,84 @@
+"""Received: the field that says who brought a message (RFC 5321 section 4.4), and what earlier ones say about loops.
+
+The form is Postfix's, since it is what SpamAssassin and people's scripts read best:
+    from HELO (NAME [ADDRESS]) (using TLSv1.3 ...) by HOST (Mailward) with ESMTPS id ID for <RECIPIENT>; DATE
+"""
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from ipaddress import IPv4Address, IPv6Address
+
+from gateway.authres.folding import field
+from gateway.connection import Connection, Tls
+from gateway.envelope import Envelope
+from gateway.message import Message
+
+SOFTWARE = "Mailward"
+UNKNOWN = "unknown"  # in place of a name: none was given, or the reverse name is missing or not confirmed
+
+MAX_HELO = 255  # characters, RFC 5321 section 4.5.3.1.2
+
+_unnamelike_re = re.compile(r"[^A-Za-z0-9._:\[\]-]")
+_plain_recipient_re = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\Z")
+
+
+def received_field(
+    connection: Connection, envelope: Envelope, *, hostname: str, client_name: str, now: float, ident: str
+) -> bytes:
+    """Our Received field. `client_name` is the client's confirmed reverse name or ""; `now` is Unix time; `ident` is
+    the id under which the log has the message."""
+    client = f"{_helo(connection.helo)} ({namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}])"
+    date = format_datetime(datetime.fromtimestamp(int(now), UTC))
+    return field(
+        "Received",
+        f"from {client}",
+        f"(using {_tls(connection.tls)})" if connection.tls else "",
+        f"by {namelike(hostname)} ({SOFTWARE}) with {_protocol(connection, envelope)} id {namelike(ident)}",
+        f"{_for(envelope)}; {date}".removeprefix("; "),
+    )
+
+
+def loop_problem(message: Message, hostname: str, max_received: int, max_own: int) -> str | None:
+    """Why this message is taken to loop (RFC 5321 section 6.3), or None: more Received fields than `max_received`, or
+    more of them by this host than `max_own`."""
+    received = message.named("received")
+    if len(received) > max_received:
+        return f"there are {len(received)} Received fields"
+    ours = f" by {namelike(hostname)} ({SOFTWARE}) ".lower().encode()
+    own = sum(ours in b" ".join([b"", *field.value.lower().split(), b""]) for field in received)
+    return f"{own} Received fields are of this host" if own > max_own else None
+
+
+def namelike(text: str) -> str:
+    """`text` with a question mark for every character that no host name, address literal or id has: it can then end
+    neither its clause nor a comment."""
+    return _unnamelike_re.sub("?", text)
+
+
+def _helo(helo: str) -> str:
+    return namelike(helo[:MAX_HELO]) or UNKNOWN
+
+
+def _literal(ip: IPv4Address | IPv6Address) -> str:
+    return f"IPv6:{ip}" if isinstance(ip, IPv6Address) else str(ip)
+
+
+def _tls(tls: Tls) -> str:
+    return f"{namelike(tls.version)} with cipher {namelike(tls.cipher)} ({tls.bits}/{tls.bits} bits)"
+
+
+def _protocol(connection: Connection, envelope: Envelope) -> str:
+    """The "with" word (RFC 3848, RFC 6531 section 4.3)."""
+    if envelope.smtputf8:
+        return "UTF8SMTPS" if connection.tls else "UTF8SMTP"
+    return connection.protocol
+
+
+def _for(envelope: Envelope) -> str:
+    """Only a single recipient is named, since others could be blind copies (RFC 5321 section 7.6), and only if no
+    reader can stumble over the address."""
+    if len(envelope.recipients) != 1:
+        return ""
+    address = str(envelope.recipients[0].address)
+    return f"for <{address}>" if _plain_recipient_re.match(address) else ""

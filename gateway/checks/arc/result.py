@@ -1,0 +1,81 @@
+"""What ARC found: the verdict on a chain, as facts, as Authentication-Results (RFC 8617 section 10.1), as a report."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gateway.authres.field import MethodResult, Property
+from gateway.facts import Fact, FactType, FactValue, Stage
+
+
+class ChainStatus(StrEnum):
+    """What became of the chain."""
+
+    NONE = "none"  # the message has no ARC sets
+    PASS = "pass"  # noqa: S105  every seal verifies, and so does the newest message signature (RFC 8617 section 5.2)
+    FAIL = "fail"  # the chain is malformed or broken, or the message was changed since it was sealed
+    TEMPERROR = "temperror"  # a key could not be asked for just now; nothing else is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class ArcResult:
+    """What became of a message's chain. Before a pass, `sealers` are claims."""
+
+    result: ChainStatus = ChainStatus.NONE
+    length: int = 0  # the number of sets
+    sealers: tuple[str, ...] = ()  # d= of the seals, from the first to the newest
+    trusted: bool = False
+    oldest_pass: int | None = None  # the oldest set whose signature of the message verifies still; 0: all do
+    reason: str = ""  # for people
+
+    @property
+    def sealer(self) -> str:
+        """Who sealed last: whom the message came from."""
+        return self.sealers[-1] if self.sealers else ""
+
+    def facts(self) -> dict[str, FactValue]:
+        return {
+            "arc.result": self.result.value,
+            "arc.length": self.length,
+            "arc.sealer": self.sealer,
+            "arc.sealers": self.sealers,
+            "arc.trusted": self.trusted,
+        }
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        oldest = () if self.oldest_pass is None else (Property("header", "oldest-pass", str(self.oldest_pass)),)
+        comment = f"i={self.length}" if self.length else ""
+        return (MethodResult("arc", self.result.value, reason=self.reason, properties=oldest, comment=comment),)
+
+    def report(self) -> Any:
+        return {
+            "result": self.result.value,
+            "chain_length": self.length,
+            "sealer": self.sealer,
+            "sealers": list(self.sealers),
+            "trusted": self.trusted,
+            "oldest_pass": self.oldest_pass,
+            "reason": self.reason,
+        }
+
+
+FACTS = (
+    Fact(
+        "arc.result",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "What became of the message's ARC chain",
+        ChainStatus.NONE.value,
+        (*(status.value for status in ChainStatus), "unavailable"),
+    ),
+    Fact("arc.length", FactType.NUMBER, Stage.AUTHENTICATED, "The number of ARC sets", 0),
+    Fact("arc.sealer", FactType.STRING, Stage.AUTHENTICATED, "The domain that sealed last; a claim before a pass", ""),
+    Fact("arc.sealers", FactType.STRINGS, Stage.AUTHENTICATED, "All domains that sealed, the last one last", ()),
+    Fact(
+        "arc.trusted",
+        FactType.BOOLEAN,
+        Stage.AUTHENTICATED,
+        "The chain passes, and a trusted sealer found that the author's domain passed DMARC when it came there",
+        False,  # noqa: FBT003
+    ),
+)

@@ -1,0 +1,228 @@
+"""The supervisor: the parent process, which owns the listening sockets and turns signals into the life of its workers.
+
+SIGHUP renews the workers one by one while the port stays open; SIGTERM and SIGINT drain them; one that ends by itself or
+stands still is replaced. It touches no mail, so that nothing in a message can bring it down.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+
+from pydantic import Field
+
+from gateway.settings import Section
+from gateway.system import listening, systemd
+from gateway.system.crew import Crew, log
+from gateway.system.metrics import HostMetrics
+from gateway.system.statuspage import PROMETHEUS, Page, serve_pages
+from gateway.system.workerprocess import Cause, Ending, Limits, WorkerProcess, start_worker
+
+FEEDS = 3  # times that the watchdog is fed within the interval at which systemd would act
+
+
+class SupervisorSettings(Section):
+    """The processes of one host. Changes of this table need a restart; a reload does not see them."""
+
+    workers: int = Field(default=0, ge=0, le=1024)
+    """Number of worker processes; 0 means one for each core that the service may use."""
+
+    event_loop: str = Field(default="uvloop", pattern="^(uvloop|asyncio)$")
+    """"uvloop", or "asyncio" for the slower loop of the standard library (used as well where uvloop is missing)."""
+
+    start_seconds: float = Field(default=30, gt=0)
+    """Seconds in which a worker must be ready."""
+
+    heartbeat_seconds: float = Field(default=1, gt=0)
+    """Seconds between two signs of life of a worker's event loop."""
+
+    silence_seconds: float = Field(default=20, gt=0)
+    """Seconds without a sign of life after which a worker is killed and replaced."""
+
+    drain_seconds: float = Field(default=30, ge=0)
+    """Seconds that transactions under way get when a worker is told to end; those before their final dot get 421 then."""
+
+    finish_seconds: float = Field(default=660, ge=0)
+    """Seconds that work past the sender's final dot gets beyond drain_seconds, before the worker is killed. A sender waits
+    ten minutes for that reply (RFC 5321 section 4.5.3.2.6). systemd's TimeoutStopSec must be above the sum of both."""
+
+    status_listen: str = "127.0.0.1:9125"
+    """HOST:PORT at which /metrics and /healthz are answered over HTTP, without any authentication; "" for none."""
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.start_seconds, self.silence_seconds, self.drain_seconds + self.finish_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the supervisor is to run."""
+
+    settings: SupervisorSettings
+    listen: tuple[str, ...]  # "HOST:PORT"; not looked at where systemd has passed sockets
+    command: tuple[str, ...]  # starts a worker; --sockets and --lifeline are added to it
+    check: Callable[[], Sequence[str]]  # what is wrong with the configuration as it is now on the disk
+    runtime_directory: Path  # for the numbers of the workers; this service alone writes there
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """What the supervisor listens with: the mail sockets, for the workers, and its own for the status page."""
+
+    mail: tuple[socket, ...]
+    status: tuple[socket, ...]
+
+
+def supervise(plan: Plan) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a drain, 1 if it could not start."""
+    metrics = HostMetrics(plan.runtime_directory / "metrics")
+    try:
+        sockets = _open_sockets(plan)
+        metrics.clear()
+    except (OSError, ValueError) as error:
+        log.critical("cannot start: %s", error)
+        return 1
+    return asyncio.run(Supervisor(plan, sockets, metrics).run())
+
+
+class Supervisor:
+    """The parent process at work."""
+
+    def __init__(self, plan: Plan, sockets: Sockets, metrics: HostMetrics) -> None:
+        self._plan = plan
+        self._sockets = sockets
+        self._metrics = metrics
+        self._notifier = systemd.Notifier(os.environ.get("NOTIFY_SOCKET", ""))
+        self._stops = 0  # how often we were told to stop
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+
+    async def run(self) -> int:
+        async with asyncio.TaskGroup() as tasks:
+            self._crew = self._gather_crew(tasks)
+            self._listen_to_signals()
+            pages = [await serve_pages(sock, self._page_table()) for sock in self._sockets.status]
+            started = await self._start()
+            reloading = tasks.create_task(self._reload_when_told())
+            feeding = tasks.create_task(self._feed_watchdog())
+            if started:
+                await self._stop.wait()
+            reloading.cancel()
+            await self._drain()
+            feeding.cancel()
+            for page in pages:
+                page.close()
+        return 0 if started or self._stops else 1
+
+    def _gather_crew(self, tasks: asyncio.TaskGroup) -> Crew:
+        plan = self._plan
+        environment = _worker_environment(os.environ, self._metrics)
+
+        async def spawn(slot: int) -> WorkerProcess:
+            return await start_worker(slot, plan.command, self._sockets.mail, environment, plan.settings.limits)
+
+        size = plan.settings.workers or len(os.sched_getaffinity(0))
+        return Crew(size, spawn=spawn, on_end=self._worker_ended, tasks=tasks)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+
+    def _told_to_stop(self) -> None:
+        """The first time drains the workers, the second hurries them, the third kills them."""
+        self._stops += 1
+        self._stop.set()
+        if self._stops == 1:
+            return self._notifier.stopping("Told to stop")
+        log.warning("told to stop once more: %s", "hurrying the workers" if self._stops == 2 else "killing the workers")
+        return self._crew.hurry() if self._stops == 2 else self._crew.kill()
+
+    async def _start(self) -> bool:
+        """Start the workers; one that fails now is an error of the configuration, so nothing is tried again."""
+        starting = asyncio.ensure_future(self._crew.start())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        started = starting.done() and starting.result()
+        starting.cancel()
+        if started:
+            log.info("ready", extra={"values": {"listen": list(map(listening.name, self._sockets.mail))}})
+            self._notifier.ready(self._status())
+        elif not self._stops:
+            log.critical("a worker did not start, so nothing is served")
+        return started
+
+    async def _reload_when_told(self) -> None:
+        """Serve one SIGHUP after the other; those that come during a reload make one more."""
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._notifier.reloading("Reloading")
+            outcome = await self._reloaded()
+            log.info("reload", extra={"values": {"outcome": outcome}})
+            self._metrics.reloaded(outcome)
+            self._notifier.ready(self._status())
+
+    async def _reloaded(self) -> str:
+        problems = self._plan.check()
+        for problem in problems:
+            log.error("configuration: %s", problem)
+        return "refused" if problems else await self._crew.renew()
+
+    async def _drain(self) -> None:
+        self._notifier.stopping("Draining")
+        for sock in self._sockets.mail:
+            sock.close()
+        await self._crew.drain(lambda left: self._notifier.status(f"Draining, workers left: {left}"))
+        log.info("stopped")
+
+    async def _feed_watchdog(self) -> None:
+        interval = systemd.watchdog_interval(os.environ, os.getpid())
+        while interval:
+            if self._crew.beats():
+                self._notifier.watchdog()
+            await asyncio.sleep(interval / FEEDS)
+
+    def _worker_ended(self, worker: WorkerProcess, ending: Ending) -> None:
+        level = logging.INFO if ending.cause is Cause.DRAINED else logging.ERROR
+        values = {"worker": worker.pid, "cause": ending.cause.value, "status": ending.status}
+        log.log(level, "worker ended", extra={"values": values})
+        self._notifier.status(self._status())
+        try:
+            self._metrics.worker_ended(worker.pid, ending.cause)
+        except (OSError, ValueError, RuntimeError) as error:
+            log.warning("the numbers of worker %d are lost: %s", worker.pid, error)
+
+    def _status(self) -> str:
+        return "Workers: " + ", ".join(f"{number} {state}" for state, number in self._crew.states().items() if number)
+
+    def _page_table(self) -> Mapping[str, Callable[[], Page]]:
+        return {"/metrics": self._metrics_page, "/healthz": self._health_page}
+
+    def _metrics_page(self) -> Page:
+        self._metrics.workers(self._crew.states())
+        return Page(self._metrics.page(), PROMETHEUS)
+
+    def _health_page(self) -> Page:
+        healthy = self._crew.is_complete() and not self._stops
+        status = "200 OK" if healthy else "503 Service Unavailable"
+        return Page(f"{self._status()}\n".encode(), status=status)
+
+
+def _open_sockets(plan: Plan) -> Sockets:
+    """Raises OSError, ValueError."""
+    mail = tuple(listening.open_sockets(plan.listen, os.environ))
+    where = plan.settings.status_listen
+    return Sockets(mail=mail, status=(listening.bind(where),) if where else ())
+
+
+def _worker_environment(environ: Mapping[str, str], metrics: HostMetrics) -> dict[str, str]:
+    """Ours, without what systemd has told the supervisor alone."""
+    ours = (*systemd.LISTEN_VARIABLES, *systemd.NOTIFY_VARIABLES)
+    return {name: value for name, value in environ.items() if name not in ours} | metrics.environment()

@@ -1,0 +1,37 @@
+"""Visit: what an SMTP session asks while a client is connected. The session knows the protocol, the visit the journey."""
+
+from typing import Protocol
+
+from gateway.connection import Connection
+from gateway.envelope import Envelope, Recipient
+from gateway.reply import Reply
+from gateway.system.spool import Spool
+
+
+class Visit(Protocol):
+    """One client connection on its journey. Each answer is what the client is told."""
+
+    async def connect(self, connection: Connection) -> Reply | None:
+        """The client is here, before the banner. A reply refuses it (421, 554) and ends the connection."""
+        ...
+
+    async def helo(self, connection: Connection) -> Reply | None:
+        """HELO or EHLO (again after STARTTLS). A reply refuses it."""
+        ...
+
+    async def mail(self, envelope: Envelope) -> Reply:
+        """MAIL FROM, parsed; the envelope has no recipients yet. A transaction begins if the reply is a success."""
+        ...
+
+    async def rcpt(self, recipient: Recipient) -> Reply:
+        """RCPT TO, parsed."""
+        ...
+
+    async def message(self, spool: Spool) -> Reply:
+        """All octets after DATA (dots unstuffed, line ends CRLF, without the final dot). Runs to its end even if the
+        client is gone. The transaction is over afterwards. The session closes the spool."""
+        ...
+
+    async def reset(self) -> None:
+        """RSET, a new HELO, QUIT, or the connection was lost before the final dot. Safe to call at any time."""
+        ...

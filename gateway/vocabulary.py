@@ -1,0 +1,17 @@
+"""Vocabulary: every fact that rules can read, gathered from the modules that declare them."""
+
+from gateway import author, connection, envelope
+from gateway.checks import arc, dkim, dmarc, iprev, spamd, spf
+
+FACTS = (
+    *connection.FACTS,
+    *envelope.FACTS,
+    *iprev.FACTS,
+    *spf.FACTS,
+    *author.FACTS,
+    *author.MESSAGE_FACTS,
+    *dkim.FACTS,
+    *arc.FACTS,
+    *dmarc.FACTS,
+    *spamd.FACTS,
+)

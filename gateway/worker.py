@@ -1,0 +1,140 @@
+"""The worker: the frame of the process that serves mail. Turns inherited sockets and signals into the life of a service."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.supervisor import SupervisorSettings
+from gateway.system.lifeline import WorkerEnd, Word
+from gateway.system.listening import adopt
+
+log = logging.getLogger("mailward.worker")
+
+
+class Service(Protocol):
+    """What a worker runs."""
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Begin to accept connections at these listening sockets, and return. They are shared with other processes:
+        close them to stop accepting, never shut them down."""
+        ...
+
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more and return when all work is done. Transactions that are before their final dot after
+        `seconds` are given up; what is past it always finishes. It may be cancelled and called again with fewer."""
+        ...
+
+    async def close(self) -> None:
+        """Give back everything. Called once, at the end, also where serve has failed."""
+        ...
+
+
+Build = Callable[[], Awaitable[Service]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What the supervisor leaves to a worker, by file descriptor numbers."""
+
+    sockets: tuple[int, ...]
+    lifeline: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that the supervisor adds to the worker's command."""
+    parser.add_argument("--sockets", required=True, type=_numbers, help=argparse.SUPPRESS)
+    parser.add_argument("--lifeline", required=True, type=int, help=argparse.SUPPRESS)
+
+
+def inheritance(options: argparse.Namespace) -> Inheritance:
+    return Inheritance(sockets=options.sockets, lifeline=options.lifeline)
+
+
+def run_worker(build: Build, settings: SupervisorSettings, inherited: Inheritance) -> int:
+    """Build the service and serve until told to end or until the supervisor is gone. Returns the exit status."""
+    with asyncio.Runner(loop_factory=_loop_factory(settings.event_loop)) as runner:
+        runner.run(_live(build, settings, inherited))
+    return 0
+
+
+async def _live(build: Build, settings: SupervisorSettings, inherited: Inheritance) -> None:
+    lifeline = WorkerEnd(adopt(inherited.lifeline))
+    orders = Orders()
+    orders.listen()
+    lifeline.on_end(orders.end)
+    sockets = [adopt(fd) for fd in inherited.sockets]
+    beating = asyncio.create_task(lifeline.beat(settings.heartbeat_seconds))
+    try:
+        await _serve(await build(), sockets, lifeline, orders, settings.drain_seconds)
+    finally:
+        beating.cancel()
+
+
+async def _serve(
+    service: Service, sockets: Sequence[socket.socket], lifeline: WorkerEnd, orders: "Orders", drain_seconds: float
+) -> None:
+    try:
+        await service.serve(sockets)
+        lifeline.say(Word.READY)
+        await orders.drain.wait()
+        await _drain(service, orders, drain_seconds)
+    finally:
+        await service.close()
+
+
+async def _drain(service: Service, orders: "Orders", seconds: float) -> None:
+    """Drain in `seconds`, or at once when told to hurry."""
+    draining = asyncio.ensure_future(service.drain(seconds))
+    hurried = asyncio.ensure_future(orders.hurry.wait())
+    await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if draining.done():
+        return draining.result()
+    draining.cancel()
+    await asyncio.wait((draining,))
+    return await service.drain(0)
+
+
+class Orders:
+    """What the worker has been told: to drain, and to hurry with that."""
+
+    def __init__(self) -> None:
+        self.drain = asyncio.Event()
+        self.hurry = asyncio.Event()
+
+    def listen(self) -> None:
+        """The supervisor speaks by SIGTERM; SIGHUP and SIGINT are for it, whoever else gets them."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+    def end(self) -> None:
+        """The supervisor is gone, and with it whoever would give us time: a new one may wait for us to end."""
+        log.warning("the supervisor is gone: ending")
+        self.drain.set()
+        self.hurry.set()
+
+    def _terminate(self) -> None:
+        (self.hurry if self.drain.is_set() else self.drain).set()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(",") if number)
+
+
+def _loop_factory(name: str) -> Callable[[], AbstractEventLoop]:
+    if name == "uvloop":
+        try:
+            import uvloop
+        except ImportError:
+            log.warning("uvloop is missing: using the slower loop of the standard library")
+        else:
+            return uvloop.new_event_loop  # type: ignore[no-any-return]
+    return asyncio.new_event_loop

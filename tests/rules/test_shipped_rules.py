@@ -1,0 +1,87 @@
+"""The shipped rules, against the facts that the gateway declares: they load, and keep to their examples."""
+
+import pytest
+
+from gateway.facts import FactType, FactValue, Stage
+from gateway.policy.decide import decide
+from gateway.policy.lint import lint
+from gateway.policy.rule import RuleSet
+from gateway.policy.rules import load
+from gateway.policy.shipped import shipped_rules
+from gateway.policy.verdict import UNDECIDED, Action, Verdict
+from gateway.vocabulary import FACTS
+
+
+@pytest.fixture(scope="module")
+def shipped() -> RuleSet:
+    return load([shipped_rules()], FACTS)
+
+
+def verdict(rules: RuleSet, facts: dict[str, FactValue]) -> Verdict:
+    """What the rules of all stages make of some facts, of a message from a known author that spamd has scored."""
+    known: dict[str, FactValue] = {"spam.result": "scored", "author.domain": "example.org", **facts}
+    decided = UNDECIDED
+    for stage in Stage:
+        decided = decide(rules, stage, known, decided)
+    return decided
+
+
+def test_examples_are_kept_and_nothing_is_warned_of(shipped: RuleSet) -> None:
+    assert lint(shipped) == ()
+
+
+def test_every_rule_has_an_example_that_matches_and_one_that_does_not(shipped: RuleSet) -> None:
+    for rule in shipped.rules:
+        assert {example.match for example in rule.examples} == {True, False}, rule.id
+
+
+def test_message_of_which_nothing_is_known_but_its_author_is_accepted(shipped: RuleSet) -> None:
+    assert verdict(shipped, {}).action is Action.ACCEPT
+
+
+def test_authenticated_message_is_accepted_without_a_hit(shipped: RuleSet) -> None:
+    facts = {"spf.result": "pass", "dkim.result": "pass", "dmarc.result": "pass", "dmarc.policy": "reject"}
+    assert verdict(shipped, {**facts, "spam.score": -1.0}) == Verdict(Action.ACCEPT, total=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "action", "reply"),
+    [
+        ({"spam.score": 1000.0}, Action.REJECT, "550 5.7.1 refused as spam"),  # GTUBE
+        ({"spam.score": 9.0}, Action.QUARANTINE, ""),
+        ({"spam.score": 5.0}, Action.TAG, ""),
+        ({"spam.score": 4.9}, Action.ACCEPT, ""),
+        ({"spam.result": "unavailable"}, Action.TAG, ""),
+        ({"spam.result": "busy"}, Action.DEFER, "451 4.3.2 "),
+        ({"dmarc.result": "fail", "dmarc.policy": "reject"}, Action.QUARANTINE, ""),
+        (
+            {"dmarc.result": "fail", "dmarc.policy": "reject", "spf.result": "fail"},
+            Action.REJECT,
+            "550 5.7.26 unauthenticated mail from example.org is refused",
+        ),
+        ({"dmarc.result": "fail", "dmarc.policy": "reject", "arc.trusted": True}, Action.ACCEPT, ""),
+        ({"dmarc.result": "fail", "dmarc.policy": "reject", "client.role": "relay"}, Action.ACCEPT, ""),
+        ({"dmarc.result": "fail", "dmarc.policy": "none"}, Action.ACCEPT, ""),
+        ({"dmarc.result": "temperror", "dmarc.policy": "reject"}, Action.ACCEPT, ""),
+        ({"author.domain": "", "author.count": 2}, Action.TAG, ""),
+    ],
+)
+def test_shipped_rules_decide(shipped: RuleSet, facts: dict[str, FactValue], action: Action, reply: str) -> None:
+    decided = verdict(shipped, facts)
+    assert decided.action is action
+    assert str(decided.reply or "").startswith(reply)
+
+
+@pytest.mark.parametrize("word", ["unavailable", "temperror", "permerror", "none"])
+def test_nothing_is_refused_because_checks_did_not_answer(shipped: RuleSet, word: str) -> None:
+    results = {fact.name: word for fact in FACTS if fact.name.endswith(".result") and word in fact.values}
+    assert not verdict(shipped, {**results, "dmarc.policy": "reject", "spam.score": 4.0}).action.refuses
+
+
+def test_declared_facts_are_named_once_and_have_a_right_absent_value() -> None:
+    names = [fact.name for fact in FACTS]
+    assert sorted(names) == sorted(set(names))
+    kinds = {FactType.STRING: str, FactType.NUMBER: int | float, FactType.BOOLEAN: bool, FactType.STRINGS: tuple}
+    for fact in FACTS:
+        assert fact.type is FactType.ADDRESS or isinstance(fact.absent, kinds[fact.type]), fact.name
+        assert fact.name.replace(".", "").isidentifier()

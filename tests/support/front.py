@@ -1,0 +1,148 @@
+"""A front with a real socket: sessions of the gateway whose visits answer from a script and remember what they were told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
+
+from gateway.connection import Connection, Role
+from gateway.envelope import Envelope, Recipient
+from gateway.reply import Reply, reply
+from gateway.session import SmtpSession
+from gateway.smtp.commands import Extension
+from gateway.smtp.front import Front
+from gateway.smtp.registry import Sessions
+from gateway.smtp.settings import SessionSettings
+from gateway.system.spool import Spool
+from gateway.system.tls import ServerTls
+from tests.support.wire import Wire
+
+SENDER_OK = reply("250 2.1.0", "Sender ok")
+RECIPIENT_OK = reply("250 2.1.5", "Recipient ok")
+ACCEPTED = reply("250 2.0.0", "Accepted")
+
+
+class ScriptedVisit:
+    """Says yes, or what the test has put into `answers` under the step's name: a reply, or a function of what it is told
+    that gives one or raises. All visits of a front write into the same lists."""
+
+    def __init__(self, told: "Told") -> None:
+        self._told = told
+
+    async def connect(self, connection: Connection) -> Reply | None:
+        return await self._told.step("connect", connection, None)
+
+    async def helo(self, connection: Connection) -> Reply | None:
+        return await self._told.step("helo", connection, None)
+
+    async def mail(self, envelope: Envelope) -> Reply:
+        return await self._told.step("mail", envelope, SENDER_OK) or SENDER_OK
+
+    async def rcpt(self, recipient: Recipient) -> Reply:
+        return await self._told.step("rcpt", recipient, RECIPIENT_OK) or RECIPIENT_OK
+
+    async def message(self, spool: Spool) -> Reply:
+        content = b"".join(spool.chunks())
+        return await self._told.step("message", content, ACCEPTED) or ACCEPTED
+
+    async def reset(self) -> None:
+        await self._told.step("reset", None, None)
+
+
+class Told:
+    """What visits were told, in order, and what they answer."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+        self.steps: list[tuple[str, Any]] = []
+
+    async def step(self, name: str, argument: Any, default: Reply | None) -> Reply | None:
+        self.steps.append((name, argument))
+        answer = self.answers.get(name, default)
+        if callable(answer):
+            answer = answer(argument)
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        return answer
+
+    def all(self, name: str) -> list[Any]:
+        return [argument for step, argument in self.steps if step == name]
+
+    @property
+    def messages(self) -> list[bytes]:
+        return self.all("message")
+
+    @property
+    def connections(self) -> list[Connection]:
+        return self.all("connect")
+
+
+class Gateway:
+    """A listening front on a port of the kernel's choice."""
+
+    def __init__(self, port: int, sessions: Sessions, told: Told) -> None:
+        self.port = port
+        self.sessions = sessions
+        self.told = told
+
+    async def wire(self) -> Wire:
+        return await Wire.connect(self.port)
+
+    async def greeted(self) -> Wire:
+        """A client that has said EHLO."""
+        wire = await self.wire()
+        assert (await wire.reply()).startswith("220 ")
+        assert (await wire.command("EHLO client.example")).startswith("250")
+        return wire
+
+    async def with_recipient(self) -> Wire:
+        """A client that may say DATA."""
+        wire = await self.greeted()
+        assert (await wire.command("MAIL FROM:<a@example.org>")).startswith("250 ")
+        assert (await wire.command("RCPT TO:<b@example.net>")).startswith("250 ")
+        return wire
+
+    async def in_data(self) -> Wire:
+        """A client that may send its message."""
+        wire = await self.with_recipient()
+        assert (await wire.command("DATA")).startswith("354 ")
+        return wire
+
+
+def _in_memory() -> Spool:
+    return Spool(threshold=1 << 20, directory=Path("/nonexistent"))
+
+
+@asynccontextmanager
+async def listening(
+    answers: dict[str, Any] | None = None,
+    *,
+    tls: ServerTls | None = None,
+    spool: Callable[[], Spool] = _in_memory,
+    roles: Callable[[IPv4Address | IPv6Address], Role] = lambda _: Role.STRANGER,
+    extensions: frozenset[Extension] = frozenset(),
+    **settings: Any,
+) -> AsyncIterator[Gateway]:
+    """A gateway with these settings; its visits answer as told."""
+    told = Told(answers or {})
+    limits = SessionSettings(**settings)
+    sessions = Sessions(limit=limits.max_connections)
+    front = Front(
+        partial(ScriptedVisit, told),
+        limits,
+        hostname="mx.example.net",
+        tls=tls,
+        roles=roles,
+        spool=spool,
+        sessions=sessions,
+        extensions=extensions,
+    )
+    server = await asyncio.get_running_loop().create_server(partial(SmtpSession, front), "127.0.0.1", 0)
+    try:
+        yield Gateway(server.sockets[0].getsockname()[1], sessions, told)
+    finally:
+        server.close()
+        await sessions.drain(0.0)

@@ -1,0 +1,77 @@
+"""mailward rules: what is printed where, and the exit status."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import rules
+from gateway.cli.rules import Directories
+from tests.support.rulefacts import DECLARED, written
+
+RULE = """\
+[[rule]]
+id = "x"
+why = "x"
+when = "spam.score > 5"
+then = "reject"
+"""
+KEPT = "example = [{ match = true, facts = { spam.score = 6 } }, { match = false, facts = { spam.score = 5 } }]\n"
+BROKEN = "example = [{ match = true, facts = { spam.score = 5 } }]\n"
+
+
+def run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    rules.add_parser(parser.add_subparsers())
+    options = parser.parse_args(["rules", *arguments])
+    status: int = options.run(options)
+    return status
+
+
+def test_check_of_right_rules_is_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rules.check(Directories((written(tmp_path, RULE + KEPT),)), DECLARED) == 0
+    assert capsys.readouterr().out.endswith(": no errors, 0 warnings\n")
+
+
+def test_check_prints_warnings_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rules.check(Directories((written(tmp_path, RULE),)), DECLARED) == 0
+    assert capsys.readouterr().err.startswith(f'{tmp_path}/10-test.toml:4:1: warning: rule "x" has no example')
+
+
+def test_check_prints_every_error_where_editors_look_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, RULE.replace("spam.score", "spam.scroe").replace("reject", "rejct"))
+    assert rules.check(Directories((tmp_path,)), DECLARED) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f'{tmp_path}/10-test.toml:4:9: unknown fact "spam.scroe" (did you mean "spam.score"?)',
+        f'{tmp_path}/10-test.toml:5:1: then is not "rejct" (did you mean "reject"?)',
+    ]
+
+
+def test_test_runs_the_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rules.test(Directories((written(tmp_path, RULE + KEPT),)), DECLARED) == 0
+    assert capsys.readouterr().out == "2 of 2 examples pass; 0 of 1 rules have none\n"
+
+
+def test_test_tells_which_example_is_not_kept_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rules.test(Directories((written(tmp_path, RULE + BROKEN),)), DECLARED) == 1
+    printed = capsys.readouterr()
+    assert "10-test.toml:6:12: example says" in printed.err
+    assert "spam.score > 5 is false with spam.score = 5" in printed.err
+    assert printed.out == "0 of 1 examples pass; 0 of 1 rules have none\n"
+
+
+def test_command_checks_the_shipped_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "rules") == 0
+    assert run("test", "rules") == 0
+    assert "examples pass" in capsys.readouterr().out
+
+
+def test_directory_that_is_none_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", str(tmp_path / "nothing")) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/nothing:1:1: is no directory\n"
+
+
+def test_broken_configuration_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mailward.toml").write_text("hostname = ")
+    assert run("check", "--config", str(tmp_path / "mailward.toml")) == 2
+    assert "mailward.toml:1:12: " in capsys.readouterr().err

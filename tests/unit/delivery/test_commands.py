@@ -1,0 +1,108 @@
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.connection import Role
+from gateway.delivery.answer import Answer
+from gateway.delivery.capabilities import Capabilities
+from gateway.delivery.commands import MAX_COMMAND, Client, Wording, mail, needed, rcpt, xforward, xtext
+from gateway.envelope import Address, Recipient
+from tests.support.deliveries import CONNECTION, envelope, recipient, stamped
+
+ALL = "NAME ADDR PORT PROTO HELO IDENT SOURCE"
+
+
+def offered(*lines: str) -> Capabilities:
+    return Capabilities.of(Answer(code=250, lines=("mail.example.org", *lines)))
+
+
+def client(name: str = "", **connection: object) -> Client:
+    return Client(connection=replace(CONNECTION, **connection), name=name, ident="m1")  # type: ignore[arg-type]
+
+
+def test_keywords_are_read_in_any_case_and_odd_lines_passed_over() -> None:
+    capabilities = offered("pipelining", "Size 1000", "", "  ", "xforward name addr")
+    assert "PIPELINING" in capabilities
+    assert capabilities.xforward == ("NAME", "ADDR")
+    assert capabilities.xclient == ()
+
+
+def test_the_greeting_is_no_capability() -> None:
+    assert "PIPELINING" not in Capabilities.of(Answer(code=250, lines=("PIPELINING at your service",)))
+
+
+def test_nothing_is_sent_that_is_not_offered() -> None:
+    sender = envelope(parameters=("RET=FULL", "ENVID=x"))
+    assert mail(sender, Wording.UTF8, 100, offered()) == b"MAIL FROM:<alice@example.com>\r\n"
+    assert rcpt(recipient("bob@example.org", "NOTIFY=NEVER"), offered()) == b"RCPT TO:<bob@example.org>\r\n"
+
+
+def test_the_null_sender_and_postmaster_keep_their_form() -> None:
+    assert mail(envelope(sender=""), Wording.SEVEN_BIT, None, offered()) == b"MAIL FROM:<>\r\n"
+    assert rcpt(recipient("postmaster"), offered()) == b"RCPT TO:<postmaster>\r\n"
+
+
+@pytest.mark.parametrize("parameter", ["NOTIFY=NEVER\r\nDATA", "SIZE=1", "NOTIFY", "NOTIFY=A B", "ORCPT=rfc822;a=b"])
+def test_odd_parameters_do_not_go_out(parameter: str) -> None:
+    assert rcpt(recipient("bob@example.org", parameter), offered("DSN")) == b"RCPT TO:<bob@example.org>\r\n"
+
+
+def test_an_address_cannot_end_its_line() -> None:
+    evil = Recipient(address=Address(local="a>\r\nRSET", domain="example.org"))
+    with pytest.raises(ValueError, match="control character"):
+        rcpt(evil, offered())
+
+
+def test_what_is_not_known_is_unavailable() -> None:
+    (line,) = xforward(client(helo="", role=Role.INTERNAL, ip=ip_address("2001:db8::1")), offered(f"XFORWARD {ALL}"))
+    assert line == (
+        b"XFORWARD NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=40123 PROTO=ESMTP "
+        b"HELO=[UNAVAILABLE] IDENT=m1 SOURCE=LOCAL\r\n"
+    )
+
+
+def test_only_attributes_that_are_taken_are_given() -> None:
+    assert xforward(client(), offered("XFORWARD ADDR BOGUS")) == (b"XFORWARD ADDR=192.0.2.7\r\n",)
+
+
+def test_long_values_are_cut_and_spread_over_commands() -> None:
+    lines = xforward(client(name="n" * 900, helo="h" * 900), offered(f"XFORWARD {ALL}"))
+    assert len(lines) == 2
+    assert all(len(line) <= MAX_COMMAND for line in lines)
+
+
+@pytest.mark.parametrize("start", range(3))
+def test_a_cut_does_not_go_through_an_encoded_octet(start: int) -> None:
+    (line,) = xforward(client(helo="h" * start + "+" * 300), offered("XFORWARD HELO"))
+    assert line == b"XFORWARD HELO=" + b"h" * start + b"+2B" * ((255 - start) // 3) + b"\r\n"
+
+
+@given(st.text(max_size=40))
+def test_xtext_leaves_nothing_that_ends_a_value(text: str) -> None:
+    encoded = xtext(text)
+    assert all("!" <= character <= "~" and character != "=" for character in encoded)
+    octets = bytearray()
+    position = 0
+    while position < len(encoded):
+        escaped = encoded[position] == "+"
+        octets += bytes.fromhex(encoded[position + 1 : position + 3]) if escaped else encoded[position].encode()
+        position += 3 if escaped else 1
+    assert octets.decode() == text
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "smtputf8", "expected"),
+    [
+        (b"", b"Subject: x\r\n\r\ntext\r\n", False, Wording.SEVEN_BIT),
+        (b"", b"Subject: x\r\n\r\ntext\r\n", True, Wording.SEVEN_BIT),
+        (b"", b"Subject: x\r\n\r\n\xfc\r\n", False, Wording.EIGHT_BIT),
+        (b"", b"Subject: x\r\n\r\n\xfc\r\n", True, Wording.EIGHT_BIT),
+        (b"", b"Subject: \xc3\xbc\r\n\r\nx\r\n", True, Wording.UTF8),
+        (b"", b"Subject: \xfc\r\n\r\nx\r\n", False, Wording.EIGHT_BIT),
+    ],
+)
+def test_the_octets_decide_what_a_message_needs(header: bytes, body: bytes, smtputf8: bool, expected: Wording) -> None:
+    assert needed(envelope("bob@example.org", smtputf8=smtputf8), stamped(body, header=header)) is expected

@@ -1,0 +1,44 @@
+"""Encoded words, decoded to be shown."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.encodedwords import MAX_SHOWN, decode_words
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b" plain\r\n text", "plain text"),
+        (b"=?utf-8?q?caf=C3=A9_one?=", "café one"),
+        (b"=?UTF-8?B?w6k=?= =?iso-8859-1?Q?=E9?= end", "éé end"),
+        (b"=?utf-8*fr?q?a?=", "a"),
+        (b"=?utf-8?b?w6k?=", "é"),
+        (b"=?utf-8?b?w?=", "=?utf-8?b?w?="),
+        (b"=?no-such-charset?q?a?=", "=?no-such-charset?q?a?="),
+        (b"=?zlib?q?a?=", "=?zlib?q?a?="),
+        (b"=?utf-8?q?two words?=", "=?utf-8?q?two words?="),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_words_are_decoded_where_they_can_be(value: bytes, shown: str) -> None:
+    assert decode_words(value) == shown
+
+
+def test_lone_surrogates_cannot_come_out() -> None:
+    assert decode_words(b"=?unicode_escape?q?=5Cud800?=") == "?"
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=60).map(lambda inner: b"=?utf-8?q?" + inner + b"?="))
+def test_what_is_shown_can_be_encoded(value: bytes) -> None:
+    decode_words(value).encode()
+
+
+@pytest.mark.parametrize("part", [b"=?", b"=?utf-8?q?", b"=?utf-8?q?a?= ", b"?="])
+def test_only_the_beginning_of_an_endless_value_is_looked_at(part: bytes) -> None:
+    began = time.process_time()
+    assert len(decode_words(part * (1 << 20))) <= MAX_SHOWN
+    assert time.process_time() - began < 5
