@@ -100,7 +100,7 @@ class Settings(Section):
     hostname: Domain
     """The name of this host: in the banner, in Received, and in DNS both ways."""
 
-    authserv_id: str = Field(default="", pattern=r"\A[A-Za-z0-9._-]{0,255}\Z")
+    authserv_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,255}$")
     """The identity that our Authentication-Results fields bear (RFC 8601 section 2.5). Fields from outside that claim it are
     removed. Empty: the hostname."""
 

@@ -159,7 +159,8 @@ class Journey(Visit):
         if refusal := judge(self._parts, facts, envelope, until=Stage.RCPT).reply:
             return refusal
         client_name = confirmed_name((await self._client_checks).results)
-        return await transaction.towards(hop, self._connection, client_name).recipient(recipient)
+        delivery = await transaction.towards(hop, self._connection, client_name)
+        return await delivery.recipient(recipient)
 
     async def _carry_out(self, transaction: Transaction, examination: Examination) -> Outcome:
         verdict, stamped = examination.verdict, examination.stamped
@@ -221,9 +222,14 @@ def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Ve
     return as_tag_only(verdict) if spared or parts.panic.is_on() else verdict
 
 
+def authentication_results(parts: Parts, answers: Answers) -> bytes:
+    """The one field that says what all checks found (RFC 8601)."""
+    results = [part for result in answers.results.values() for part in result.authres()]
+    return build(AuthenticationResults(parts.identity, tuple(results)))
+
+
 def trace_fields(parts: Parts, subject: Subject, answers: Answers) -> tuple[bytes, bytes]:
     """Our Authentication-Results field and, below it, our Received field."""
-    results = [part for result in answers.results.values() for part in result.authres()]
     received = received_field(
         subject.connection,
         subject.envelope,
@@ -232,4 +238,4 @@ def trace_fields(parts: Parts, subject: Subject, answers: Answers) -> tuple[byte
         now=parts.clock(),
         ident=subject.envelope.id,
     )
-    return build(AuthenticationResults(parts.identity, tuple(results))), received
+    return authentication_results(parts, answers), received

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 from gateway.checks.arc import ArcCheck
 from gateway.checks.dkim import DkimCheck
@@ -14,7 +15,7 @@ from gateway.checks.spamd import SpamdCheck
 from gateway.checks.spf import SpfCheck
 from gateway.config import Settings
 from gateway.delivery.quarantine import Quarantine
-from gateway.delivery.routes import Routes, Surroundings, build_routes
+from gateway.delivery.routes import Surroundings, build_routes
 from gateway.journey import Journey
 from gateway.parts import Parts, Waves
 from gateway.policy.rules import RuleSet, load
@@ -30,15 +31,17 @@ from gateway.system.metrics import Metrics
 from gateway.system.panic import Panic
 from gateway.system.spool import Spool
 from gateway.system.threads import DiskThreads
-from gateway.system.tls import ServerTls
+from gateway.system.tls import server_tls
 from gateway.vocabulary import FACTS
+
+Clock = Callable[[], float]  # gives Unix time
 
 SPAMD_GRACE = 5.0  # seconds beyond spamd's own timeout, after which the check itself says that it was busy
 DISK_THREADS = 8  # fsyncs under way at once in one worker; a disk does not become faster with more
 DISK_WAITING = 200  # messages waiting for a thread before the sender is asked to come again
 
 
-def build_waves(settings: Settings, resolver: Resolver, *, clock: Callable[[], float], workers: int = 1) -> Waves:
+def build_waves(settings: Settings, resolver: Resolver, *, clock: Clock, workers: int = 1) -> Waves:
     """Every check there is, in the wave at which all that it looks at is known."""
     seconds = settings.limits.check_timeout
     dkim = DkimCheck(settings.dkim, resolver=resolver, clock=clock)
@@ -58,5 +61,72 @@ def load_rules(settings: Settings) -> RuleSet:
     return load([*shipped, settings.rules.site], FACTS, lists=[settings.rules.lists])
 
 
-def build_realm(settings: Settings) -> Realm:
-    return Realm(domains=settings.domains, own=settings.networks.own, relays=settings.networks.relays)
+def build_parts(
+    settings: Settings, *, resolver: Resolver, disk: Executor, clock: Clock, record: Callable[[Record], None], workers: int
+) -> Parts:
+    """What the journeys of a worker share. Raises RulesError, OSError."""
+    return Parts(
+        hostname=settings.hostname,
+        identity=settings.identity,
+        realm=Realm(domains=settings.domains, own=settings.networks.own, relays=settings.networks.relays),
+        limits=settings.limits,
+        waves=build_waves(settings, resolver, clock=clock, workers=workers),
+        rules=load_rules(settings),
+        routes=build_routes(settings.route, settings.domain, Surroundings(hostname=settings.hostname, disk=disk)),
+        quarantine=Quarantine(settings.quarantine, disk) if settings.quarantine.directory else None,
+        panic=Panic(settings.state_directory),
+        clock=clock,
+        record=record,
+    )
+
+
+class Gateway:
+    """One worker's service (gateway.worker.Service): SMTP sessions on listening sockets, each with its journey."""
+
+    def __init__(self, settings: Settings, *, metrics: Metrics, workers: int) -> None:
+        """Inside a running event loop. Raises RulesError, TlsError, OSError."""
+        self._settings = settings
+        self._metrics = metrics
+        self._log = MessageLog(settings.log)
+        self._resolver = DnsResolver(settings.dns)
+        self._disk = DiskThreads(threads=DISK_THREADS, waiting=DISK_WAITING)
+        self._sessions = Sessions(limit=settings.session.max_connections)
+        self._servers: list[asyncio.Server] = []
+        self.parts = build_parts(
+            settings,
+            resolver=self._resolver,
+            disk=self._disk,
+            clock=time.time,
+            record=self._record,
+            workers=workers,
+        )
+        self._front = Front(
+            lambda: Journey(self.parts),
+            settings.session,
+            hostname=settings.hostname,
+            tls=server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory),
+            roles=self.parts.realm.role_of,
+            spool=lambda: Spool(threshold=settings.limits.spool_memory, directory=settings.spool_directory),
+            sessions=self._sessions,
+        )
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._servers.append(await loop.create_server(lambda: SmtpSession(self._front), sock=sock))
+
+    async def drain(self, seconds: float) -> None:
+        for server in self._servers:
+            server.close()
+        await self._sessions.drain(seconds)
+
+    async def close(self) -> None:
+        for server in self._servers:
+            server.close()
+        self.parts.routes.close()
+        await self._resolver.close()
+        self._disk.shutdown()
+
+    def _record(self, record: Record) -> None:
+        self._log.write(record)
+        self._metrics.count(record)

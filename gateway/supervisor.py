@@ -1,7 +1,7 @@
-"""The supervisor: the parent process, which owns the listening sockets and turns signals into the life of its workers.
+"""The supervisor: the parent process. Owns the listening sockets and turns signals into the life of its workers.
 
-SIGHUP renews the workers one by one while the port stays open; SIGTERM and SIGINT drain them; one that ends by itself or
-stands still is replaced. It touches no mail, so that nothing in a message can bring it down.
+SIGHUP renews the workers one by one while the port stays open; SIGTERM and SIGINT drain them; one that ends by itself
+or stands still is replaced. It touches no mail, so that nothing in a message can bring it down.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ FEEDS = 3  # times that the watchdog is fed within the interval at which systemd
 
 
 class SupervisorSettings(Section):
-    """The processes of one host. Changes of this table need a restart; a reload does not see them."""
+    """The table [workers]: the processes of one host. Its changes need a restart; a reload does not see them."""
 
     workers: int = Field(default=0, ge=0, le=1024)
     """Number of worker processes; 0 means one for each core that the service may use."""
@@ -44,11 +44,11 @@ class SupervisorSettings(Section):
     """Seconds without a sign of life after which a worker is killed and replaced."""
 
     drain_seconds: float = Field(default=30, ge=0)
-    """Seconds that transactions under way get when a worker is told to end; those before their final dot get 421 then."""
+    """Seconds that transactions get to finish when a worker is told to end; those still before their final dot get 421."""
 
     finish_seconds: float = Field(default=660, ge=0)
-    """Seconds that work past the sender's final dot gets beyond drain_seconds, before the worker is killed. A sender waits
-    ten minutes for that reply (RFC 5321 section 4.5.3.2.6). systemd's TimeoutStopSec must be above the sum of both."""
+    """Seconds that work past the sender's final dot gets beyond drain_seconds, before the worker is killed. A sender
+    waits ten minutes for that reply (RFC 5321 section 4.5.3.2.6). systemd's TimeoutStopSec must be above the sum."""
 
     status_listen: str = "127.0.0.1:9125"
     """HOST:PORT at which /metrics and /healthz are answered over HTTP, without any authentication; "" for none."""
@@ -152,7 +152,9 @@ class Supervisor:
         started = starting.done() and starting.result()
         starting.cancel()
         if started:
-            log.info("ready", extra={"values": {"listen": list(map(listening.name, self._sockets.mail))}})
+            names = {"listen": self._sockets.mail, "status": self._sockets.status}
+            values = {name: [listening.name(sock) for sock in sockets] for name, sockets in names.items()}
+            log.info("ready", extra={"values": values})
             self._notifier.ready(self._status())
         elif not self._stops:
             log.critical("a worker did not start, so nothing is served")

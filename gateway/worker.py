@@ -1,4 +1,4 @@
-"""The worker: the frame of the process that serves mail. Turns inherited sockets and signals into the life of a service."""
+"""The worker: the frame of a process that serves mail. Turns inherited sockets and signals into a service's life."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.supervisor import SupervisorSettings
-from gateway.system.lifeline import WorkerEnd, Word
+from gateway.system.lifeline import Word, WorkerEnd
 from gateway.system.listening import adopt
 
 log = logging.getLogger("mailward.worker")
@@ -71,7 +71,9 @@ async def _live(build: Build, settings: SupervisorSettings, inherited: Inheritan
     sockets = [adopt(fd) for fd in inherited.sockets]
     beating = asyncio.create_task(lifeline.beat(settings.heartbeat_seconds))
     try:
-        await _serve(await build(), sockets, lifeline, orders, settings.drain_seconds)
+        async with asyncio.timeout(settings.start_seconds):
+            service = await build()
+        await _serve(service, sockets, lifeline, orders, settings.drain_seconds)
     finally:
         beating.cancel()
 
@@ -136,5 +138,5 @@ def _loop_factory(name: str) -> Callable[[], AbstractEventLoop]:
         except ImportError:
             log.warning("uvloop is missing: using the slower loop of the standard library")
         else:
-            return uvloop.new_event_loop  # type: ignore[no-any-return]
+            return uvloop.new_event_loop
     return asyncio.new_event_loop

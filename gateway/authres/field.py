@@ -27,7 +27,8 @@ MAX_VALUE = 400  # characters of a value; with every one of them escaped a line 
 VERSION = "1"  # of the field and of every method: the only one there is
 
 _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
-_plain_value_re = re.compile(rf"(?:{TOKEN}|{Scanner.ADDRESS})\Z")
+_token_re = re.compile(rf"{TOKEN}\Z")
+_pvalue_re = re.compile(rf"(?:{TOKEN}|{Scanner.ADDRESS})\Z")
 _quoted_re = re.compile(r'(["\\])')
 _claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
 _encoded_word_re = re.compile(r"=+(?=\?)")
@@ -66,7 +67,7 @@ def build(results: AuthenticationResults) -> bytes:
     result, ptype, property) is no keyword; values may hold anything."""
     cleaned = clean(results)
     stated = [_resinfo(result) for result in cleaned.results] or ["none"]
-    lines = [f"{NAME}: {_value(cleaned.authserv_id)}", *(f" {resinfo}" for resinfo in stated)]
+    lines = [f"{NAME}: {_written(cleaned.authserv_id, _token_re)}", *(f" {resinfo}" for resinfo in stated)]
     return (";\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
 
 
@@ -139,13 +140,13 @@ def _resinfo(result: MethodResult) -> str:
         parts.append(f"({result.comment})")
     if result.reason:
         parts.append(f"reason={_quoted(result.reason)}")
-    parts += [f"{one.ptype}.{one.name}={_value(one.value)}" for one in result.properties]
+    parts += [f"{one.ptype}.{one.name}={_written(one.value, _pvalue_re)}" for one in result.properties]
     return " ".join(parts)
 
 
-def _value(value: str) -> str:
-    """pvalue of RFC 8601 section 2.2: a token or an address as it is, everything else in quotes."""
-    return value if _plain_value_re.match(value) else _quoted(value)
+def _written(value: str, as_it_is: re.Pattern[str]) -> str:
+    """A value as RFC 8601 section 2.2 has it: as it is where its place allows that, else in quotes."""
+    return value if as_it_is.match(value) else _quoted(value)
 
 
 def _quoted(value: str) -> str:

@@ -30,12 +30,14 @@ def received_field(
     the id under which the log has the message."""
     client = f"{_helo(connection.helo)} ({namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}])"
     date = format_datetime(datetime.fromtimestamp(int(now), UTC))
+    recipient = _for(envelope)
     return field(
         "Received",
         f"from {client}",
         f"(using {_tls(connection.tls)})" if connection.tls else "",
-        f"by {namelike(hostname)} ({SOFTWARE}) with {_protocol(connection, envelope)} id {namelike(ident)}",
-        f"{_for(envelope)}; {date}".removeprefix("; "),
+        f"by {namelike(hostname)} ({SOFTWARE}) with {_protocol(connection, envelope)} id {namelike(ident)}"
+        + ("" if recipient else ";"),
+        f"{recipient}; {date}" if recipient else date,
     )
 
 

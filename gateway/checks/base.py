@@ -1,7 +1,7 @@
 """What a check is: a question about a subject that is answered with a result, never with an exception or a decision.
 
-To add a check: one module here with its settings, its result, its declared facts and its class, and one line in the waves
-of gateway/serve.py.
+To add a check: one module here with its settings, its result, its declared facts and its class, and one line in the waves of
+gateway/serve.py.
 """
 
 from collections.abc import Mapping
@@ -47,8 +47,11 @@ class Subject:
 class Check(Protocol):
     """Asks one question. It may look things up; what it makes of the answers is for a pure function beside it."""
 
-    name: str
-    facts: tuple[Fact, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def facts(self) -> tuple[Fact, ...]: ...
 
     async def __call__(self, subject: Subject) -> Result: ...
 

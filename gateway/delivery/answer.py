@@ -61,6 +61,8 @@ class AnswerReader:
             self._take_line(line)
         if len(self._rest) > MAX_LINE:
             raise AnswerError(f"a line is longer than {MAX_LINE} octets")
+        if len(self._answers) > MAX_UNREAD:
+            raise AnswerError(f"more than {MAX_UNREAD} replies came unasked")
 
     def take(self) -> Answer:
         return self._answers.popleft()
@@ -72,15 +74,11 @@ class AnswerReader:
         code, separator, text = match.groups()
         if self._lines and code != self._code:
             raise AnswerError(f"the codes {self._code!r} and {code!r} stand in one reply")
-        self._lines.append((text or b"").decode("utf-8", "replace"))
-        self._code = code
-        if separator != b"-":
-            self._finish()
-        elif len(self._lines) >= MAX_LINES:
-            raise AnswerError(f"a reply has more than {MAX_LINES} lines")
-
-    def _finish(self) -> None:
-        if len(self._answers) >= MAX_UNREAD:
-            raise AnswerError(f"more than {MAX_UNREAD} replies came unasked")
-        self._answers.append(Answer(code=int(self._code), lines=tuple(self._lines)))
-        self._lines = []
+        self._lines.append(text.decode("utf-8", "replace") if text else "")
+        if separator == b"-":
+            self._code = code
+            if len(self._lines) >= MAX_LINES:
+                raise AnswerError(f"a reply has more than {MAX_LINES} lines")
+            return
+        self._answers.append(Answer(code=int(code), lines=tuple(self._lines)))
+        self._lines.clear()

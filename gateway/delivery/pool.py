@@ -78,6 +78,9 @@ class Pool:
         self._drop_idle()
 
     async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()  # at once
+            return
         try:
             async with asyncio.timeout(self._bounds.wait):
                 await self._slots.acquire()

@@ -25,12 +25,13 @@ from gateway.delivery.durable import make_maildir, write_draft
 from gateway.delivery.label import MAX_LABEL, Label, parse_line, to_line
 from gateway.delivery.outcome import Outcome, disk_failure
 from gateway.envelope import Envelope, Recipient
-from gateway.message import CHUNK, Message, Stamped
+from gateway.message import CHUNK, Message, Stamped, parse_message
 from gateway.policy.verdict import Verdict
 from gateway.reply import reply
 from gateway.settings import Section
 
 NAME = "quarantine"
+MARK = "x-mailward-quarantine"
 RELEASE_FIELD = b"X-Mailward-Quarantine-Release: "
 RECOUNT = 60.0  # seconds that a count of the files holds: other processes add and take away
 DAY = 86400.0
@@ -189,10 +190,12 @@ def read(entry: Entry) -> Kept:
 
 
 def as_released(kept: Kept) -> Stamped:
-    """The message as it goes on: with a field at its top by which the next hop's rules know not to put it away
-    again."""
-    release = RELEASE_FIELD + kept.entry.id.encode() + b"\r\n"
-    return Stamped(header=release, message=kept.stamped.message)
+    """The message as it goes on: the mark by which the next hop would put it away again is replaced by one that says that
+    somebody released it."""
+    content = kept.stamped.message.content
+    message = parse_message(content, max_header=content.size)
+    others = (field.raw for field in message.fields if field.name != MARK)
+    return Stamped(header=b"".join((RELEASE_FIELD, kept.entry.id.encode(), b"\r\n", *others)), message=message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def parse_mail(argument: str, offered: Offer, *, envelope_id: str) -> Envelope |
     if isinstance(fields, Reply):
         return fields
     envelope = Envelope(id=envelope_id, sender=sender, **fields)
-    if sender is not None and not sender.is_ascii and not envelope.smtputf8:
+    if not parts[0].isascii() and not envelope.smtputf8:
         return replies.NEEDS_SMTPUTF8
     if envelope.size is not None and envelope.size > offered.max_size:
         return replies.TOO_LARGE
@@ -105,7 +105,7 @@ def parse_rcpt(argument: str, offered: Offer, envelope: Envelope) -> Recipient |
     fields = _read_parameters(parts[1], offered.rcpt)
     if isinstance(fields, Reply):
         return fields
-    if not address.is_ascii and not envelope.smtputf8:
+    if not parts[0].isascii() and not envelope.smtputf8:
         return replies.NEEDS_SMTPUTF8
     return Recipient(address=address, **fields)
 

@@ -30,7 +30,7 @@ class DataReader:
     stuffed dot) are security limits. An OSError of `write` is a fault as well.
     """
 
-    __slots__ = ("_line", "_max_line", "_max_size", "_pending", "_write", "fault", "size")
+    __slots__ = ("_line", "_max_line", "_max_size", "_pending", "_write", "fault", "size", "trouble")
 
     def __init__(self, write: Callable[[bytearray], None], *, max_size: int, max_line: int) -> None:
         self._write = write
@@ -41,6 +41,7 @@ class DataReader:
         self.size = -2
         self._line = 0  # octets of the line under way
         self.fault: Fault | None = None
+        self.trouble: OSError | None = None  # behind Fault.NO_ROOM
 
     @property
     def is_hopeless(self) -> bool:
@@ -63,10 +64,6 @@ class DataReader:
         del pending[cut:]
         self._take(pending)
         return None
-
-    def refuse(self, fault: Fault) -> None:
-        """Note a fault, unless there is one."""
-        self.fault = self.fault or fault
 
     def _take(self, piece: bytearray) -> None:
         if not piece:
@@ -95,8 +92,8 @@ class DataReader:
     def _store(self, octets: bytearray) -> None:
         try:
             self._write(octets)
-        except OSError:
-            self.refuse(Fault.NO_ROOM)
+        except OSError as error:
+            self.fault, self.trouble = Fault.NO_ROOM, error
 
 
 def _has_line_above(limit: int, octets: bytearray, begun: int) -> bool:

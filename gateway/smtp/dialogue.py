@@ -232,7 +232,8 @@ class Dialogue:
             return self._refuse(replies.NO_RECIPIENTS if self._envelope else self._missing)
         try:
             spool = self._front.spool()
-        except OSError:
+        except OSError as error:
+            log.error("%s: there is no spool: %s", self.id, error)
             await self.end()
             return self._outbox.say(replies.NO_ROOM)
         try:
@@ -245,6 +246,8 @@ class Dialogue:
         reader = DataReader(spool.write, max_size=self._settings.max_size, max_line=self._settings.max_line)
         self._outbox.say(replies.START_MAIL)
         await self._collect(reader)
+        if reader.trouble is not None:
+            log.error("%s: the spool has no room: %s", self.id, reader.trouble)
         if reader.fault is not None:
             await self.end()
             return replies.MESSAGE[reader.fault]

@@ -1,4 +1,7 @@
-"""The crew: the workers of one host. Starts them, replaces those that end by themselves, renews them one by one, drains them."""
+"""The crew: the workers of one host, from their start to their drain.
+
+Replaces those that end by themselves, and on a reload all of them one by one.
+"""
 
 import asyncio
 import logging

@@ -23,7 +23,7 @@ class WorkerEnd:
     """The worker's end. It never blocks: a supervisor that does not listen must not hold up mail."""
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        sock.settimeout(0)
         self._sock = sock
 
     def say(self, word: Word) -> None:
@@ -62,7 +62,7 @@ class SupervisorEnd:
     """The supervisor's end."""
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        sock.settimeout(0)
         self._sock = sock
 
     async def hear(self) -> bytes:

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 from gateway.addresses import split_host_port
 from gateway.system import systemd
@@ -15,19 +16,14 @@ BACKLOG = (
 def open_sockets(addresses: Sequence[str], environ: Mapping[str, str]) -> list[socket.socket]:
     """The sockets to serve: those of systemd where it passed any, else one bound to each address.
 
-    Raises OSError that names the address. All of them are non-blocking, and that holds for every process that shares them.
+    Raises OSError that names the address. All of them are non-blocking, for every process that shares them.
     """
     passed = systemd.passed_sockets(environ, os.getpid())
     if passed:
         return [adopt(entry.fd) for entry in passed]
-    bound: list[socket.socket] = []
-    try:
-        for address in addresses:
-            bound.append(bind(address))
-    except OSError:
-        for sock in bound:
-            sock.close()
-        raise
+    with ExitStack() as undo:
+        bound = [undo.enter_context(bind(address)) for address in addresses]
+        undo.pop_all()
     return bound
 
 
@@ -50,7 +46,7 @@ def bind(address: str) -> socket.socket:
     except OSError as error:
         sock.close()
         raise OSError(error.errno, f"cannot listen at {address}: {error.strerror}") from error
-    sock.setblocking(False)
+    sock.settimeout(0)
     return sock
 
 
@@ -58,7 +54,7 @@ def adopt(fd: int) -> socket.socket:
     """Take over an inherited file descriptor; processes that we start do not get it unless told so."""
     sock = socket.socket(fileno=fd)
     sock.set_inheritable(False)
-    sock.setblocking(False)
+    sock.settimeout(0)
     return sock
 
 

@@ -1,8 +1,8 @@
 """The log: turns events and records into one line each on standard error, as JSON or as readable text.
 
-No byte from the wire can end a line, steer a terminal or fill a disk: control characters and everything outside printable
-ASCII are escaped, values are bounded. The reader of the log cannot stop mail: lines go through a bounded queue to a thread,
-and what a full queue drops is counted.
+No byte from the wire can end a line, steer a terminal or fill a disk: control characters and everything outside
+printable ASCII are escaped, lines are bounded. The reader of the log cannot stop mail: lines go through a bounded queue
+to a thread, and what a full queue drops is counted.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Level(StrEnum):
 
 
 class LogSettings(Section):
-    """What is written to standard error, and how."""
+    """The table [log]: what is written to standard error, and how."""
 
     format: Format = Format.TEXT
     """"json" (one object a line) or "text" (key=value, coloured on a terminal)."""
@@ -54,8 +54,8 @@ class LogSettings(Section):
 
     redact: dict[Redactable, Redaction] = Field(default_factory=dict)
     """Which values of a message's line are changed, and how: { recipients = "hash", subject = "drop" }. Values: sender,
-    recipients, author, subject, message_id, client_ip, client_name, helo. Ways: "hash" (keyed, so that equal values can be
-    followed), "domain" (only what follows the @) and "drop". Where sender or recipients are redacted, so are the
+    recipients, author, subject, message_id, client_ip, client_name, helo. Ways: "hash" (keyed, so that equal values can
+    be followed), "domain" (only what follows the @) and "drop". Where sender or recipients are redacted, so are the
     addresses in the texts of replies."""
 
     redact_key: str = ""
@@ -126,10 +126,10 @@ class QueuedStream(logging.Handler):
 class LineFormatter(logging.Formatter):
     """One line an event: its time, level, logger, text, and the values given as extra={"values": {...}}."""
 
-    def __init__(self, shape: Format, style: Style) -> None:
+    def __init__(self, shape: Format, where: Style) -> None:
         super().__init__()
         self._shape = shape
-        self._style = style
+        self._where = where
 
     def format(self, record: logging.LogRecord) -> str:
         values = getattr(record, "values", {})
@@ -139,8 +139,8 @@ class LineFormatter(logging.Formatter):
         if self._shape is Format.JSON:
             line = json_line(record.created, level, record.name, record.getMessage(), values)
         else:
-            line = text_line(record.created, level, record.name, record.getMessage(), values, self._style)
-        return f"<{_priority(record.levelno)}>{line}" if self._style is Style.JOURNAL else line
+            line = text_line(record.created, level, record.name, record.getMessage(), values, self._where)
+        return f"<{_priority(record.levelno)}>{line}" if self._where is Style.JOURNAL else line
 
 
 class MessageLog:

@@ -28,7 +28,7 @@ _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critica
 def json_line(when: float, level: str, logger: str, event: str, values: Mapping[str, Any]) -> str:
     """One JSON object. Its strings are ASCII with everything else escaped, so it is one line whatever is in it."""
     head = {"time": _moment(when), "level": level, "logger": logger, "event": event}
-    return _bounded(head | values | head, _encode)
+    return _bounded({**head, **values, **head}, _encode)
 
 
 def text_line(when: float, level: str, logger: str, event: str, values: Mapping[str, Any], style: Style) -> str:

@@ -1,3 +1,5 @@
+# mypy: allow-untyped-calls
+# prometheus_client has types only where applications commonly call it.
 """Metrics: turns records and events into Prometheus counters, and the counters of all workers into one page.
 
 The one module that knows prometheus_client. Each worker writes its numbers into files of the directory that
@@ -25,10 +27,12 @@ _KINDS = ("counter", "histogram")
 
 
 class Metrics:
-    """What one worker counts. Label values are words of ours, rule ids and configured hosts: never text from the wire."""
+    """What one worker counts. Labels are words of ours, rule ids and configured hosts: never text from the wire."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """With a registry of its own (the default) it stands alone, and `page` shows it."""
+        """With a registry of its own (the default) it stands alone, and `page` shows it. Raises OSError where there is
+        no room for its files."""
+        _reserve_files(os.environ.get(DIRECTORY_VARIABLE, ""))
         self._registry = registry or CollectorRegistry()
         self._connections = self._counter("connections", "Connections accepted, by the client's role", "role")
         self._sessions = Gauge(
@@ -169,13 +173,10 @@ class HostMetrics:
         return generate_latest(everyone) + generate_latest(self._own)
 
 
-def reserve_files(environ: Mapping[str, str]) -> None:
-    """Give the files that a worker will write their room beforehand, called before the first Metrics: a full file system
-    is then an OSError here, and not a killed process (SIGBUS) at the next message."""
-    directory = environ.get(DIRECTORY_VARIABLE, "")
-    if not directory:
-        return
-    for kind in (*_KINDS, "gauge_livesum"):
+def _reserve_files(directory: str) -> None:
+    """Give the files of this process their room before they are mapped: a full file system is then an error at the
+    start, and not the end of the process (SIGBUS) at some later message."""
+    for kind in (*_KINDS, "gauge_livesum") if directory else ():
         fd = os.open(Path(directory) / f"{kind}_{os.getpid()}.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, RESERVED)

@@ -1,7 +1,7 @@
 """The panic switch: a file whose existence makes every worker tag-only at once.
 
-It lies in the state directory, so that it outlives a restart, and is asked for with one stat a message: that takes about a
-microsecond and is therefore not cached.
+It lies in the state directory, so that it outlives a restart, and is asked for with one stat a message: that takes
+about a microsecond and is therefore not cached.
 """
 
 import os

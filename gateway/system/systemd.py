@@ -1,4 +1,4 @@
-"""systemd's protocols: turns its environment into listening sockets and a watchdog interval, and our state into datagrams.
+"""systemd's protocols: its environment to listening sockets and a watchdog interval, and our state to datagrams.
 
 sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3) are a few lines each, so no library stands between.
 """

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class DiskThreads(ThreadPoolExecutor):
-    """A small pool of named threads, for loop.run_in_executor. A call that would wait behind too many others is refused.
+    """A small pool of named threads, for loop.run_in_executor. Refuses a call that would wait behind too many others.
 
     A running call cannot be stopped: whoever is cancelled while he waits for one leaves it to finish by itself.
     """

@@ -27,7 +27,12 @@ from gateway.system.spool import Spool
 
 OK = reply("250 2.0.0", "OK")
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-ROUNDS = ((4_000, 3000, "new"), (4_000, 5000, "persistent"), (100_000, 1000, "persistent"), (10_000_000, 20, "persistent"))
+ROUNDS = (
+    (4_000, 3000, "new"),
+    (4_000, 5000, "persistent"),
+    (100_000, 1000, "persistent"),
+    (10_000_000, 20, "persistent"),
+)
 
 
 class Yes:

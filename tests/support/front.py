@@ -113,7 +113,7 @@ class Gateway:
 
 
 def _in_memory() -> Spool:
-    return Spool(threshold=1 << 20, directory=Path("/nonexistent"))
+    return Spool(threshold=1 << 26, directory=Path("/nonexistent"))
 
 
 @asynccontextmanager

@@ -35,9 +35,14 @@ class SigningKey:
     def sign(self, octets: bytes) -> bytes:
         if self.algorithm == "ed25519-sha256":
             return Ed25519PrivateKey.from_private_bytes(b64decode(self.private)).sign(hashlib.sha256(octets).digest())
-        private = load_pem_private_key(self.private, None)
-        assert isinstance(private, RSAPrivateKey)
-        return private.sign(octets, PKCS1v15(), SHA256())
+        return _loaded(self.private).sign(octets, PKCS1v15(), SHA256())
+
+
+@cache
+def _loaded(pem: bytes) -> RSAPrivateKey:
+    private = load_pem_private_key(pem, None)
+    assert isinstance(private, RSAPrivateKey)
+    return private
 
 
 @cache
@@ -104,17 +109,21 @@ def handmade(message: bytes, key: SigningKey, **tags: str | None) -> bytes:
     }
     stated = {**usual, "bh": b64encode(body_hash).decode(), **tags}
     value = "; ".join(f"{name}={text}" for name, text in stated.items() if text is not None) + "; b="
-    fields: dict[bytes, list[bytes]] = {}
-    for name, field in map(_relaxed_field, header.split(b"\r\n")):
-        fields.setdefault(name, []).append(field)
-    names = "".join((stated["h"] or "").lower().split()).encode().split(b":")
-    parts = [fields[name].pop() for name in names if fields.get(name)]
-    own = _relaxed_field(b"DKIM-Signature: " + value.encode())[1].removesuffix(b"\r\n")
+    parts = selected(header, stated["h"] or "")
+    own = relaxed_field(b"DKIM-Signature: " + value.encode())[1].removesuffix(b"\r\n")
     signature = b64encode(key.sign(b"".join(parts) + own))
     return b"DKIM-Signature: " + value.encode() + signature + b"\r\n" + message
 
 
-def _relaxed_field(line: bytes) -> tuple[bytes, bytes]:
+def selected(header: bytes, names: str) -> list[bytes]:
+    """The relaxed forms of the fields that `names`, a value of h=, select. Each field of `header` is one line."""
+    fields: dict[bytes, list[bytes]] = {}
+    for name, field in map(relaxed_field, header.split(b"\r\n")):
+        fields.setdefault(name, []).append(field)
+    return [fields[name].pop() for name in "".join(names.lower().split()).encode().split(b":") if fields.get(name)]
+
+
+def relaxed_field(line: bytes) -> tuple[bytes, bytes]:
     name, _, value = line.partition(b":")
     [(canonical_name, canonical_value)] = Relaxed.canonicalize_headers([(name, value)])
     return canonical_name, canonical_name + b":" + canonical_value

@@ -46,6 +46,14 @@ class Wire:
         async with asyncio.timeout(PATIENCE):
             return (await self._reader.read()).decode("ascii")
 
+    async def octets(self) -> bytes:
+        """The same, as it came; a reset is an end too."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                return await self._reader.read()
+            except ConnectionResetError:
+                return b""
+
     async def command(self, text: str) -> str:
         await self.send(f"{text}\r\n".encode())
         return await self.reply()
@@ -73,7 +81,12 @@ class Wire:
     async def start_tls(self) -> str:
         """STARTTLS and the handshake, believing any certificate; the version of TLS."""
         assert (await self.command("STARTTLS")).startswith("220 ")
-        await self._writer.start_tls(any_certificate())
+        return await self.upgrade()
+
+    async def upgrade(self, context: ssl.SSLContext | None = None) -> str:
+        """The handshake alone."""
+        async with asyncio.timeout(PATIENCE):
+            await self._writer.start_tls(context or any_certificate())
         return str(self._writer.get_extra_info("ssl_object").version())
 
     def half_close(self) -> None:

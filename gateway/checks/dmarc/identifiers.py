@@ -1,70 +1,64 @@
 """Turns the results of SPF and DKIM into the identifiers that DMARC looks at (RFC 9989 section 4.4). Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from gateway.checks.base import Result, Subject, Unavailable
 from gateway.checks.dmarc.judge import Identifier
 from gateway.checks.dmarc.result import Mechanism
-from gateway.domain import canonical_domain
+
+PASS, TEMPERROR = "pass", "temperror"  # the words are the same for SPF and DKIM (RFC 8601 section 2.7)
+
+_Reader = Callable[[Result], Iterator[tuple[str, bool]]]  # a result to (domain, whether it is authenticated)
 
 
 class SpfFinding(Protocol):
-    """What is read of the result of SPF."""
+    """What is read of SPF's result. Its one identity is that of MAIL FROM, and that of HELO for the null reverse-path,
+    which is what RFC 9989 section 3.2.4 asks for."""
 
-    result: str
-    identity: str  # "mailfrom" or "helo"
-    domain: str
+    @property
+    def result(self) -> str: ...
+
+    @property
+    def domain(self) -> str: ...
 
 
 class DkimFinding(Protocol):
-    """What is read of the result of DKIM."""
+    """What is read of DKIM's result: the domains that vouch for the message, and each signature."""
 
     @property
-    def passing_domains(self) -> tuple[str, ...]: ...
+    def passing_domains(self) -> Sequence[str]: ...
 
     @property
-    def signatures(self) -> Sequence["SignatureFinding"]: ...
-
-
-class SignatureFinding(Protocol):
-    """What is read of the result of one signature."""
-
-    result: str
-    domain: str
+    def signatures(self) -> Sequence[SpfFinding]: ...
 
 
 def identifiers(subject: Subject) -> tuple[Identifier, ...]:
-    """The identifiers that were authenticated or could not be checked for now."""
+    """The identifiers that were authenticated or could not be checked for now; their domains are canonical."""
     results = subject.results or {}
-    return (*_of_spf(results, null_sender=subject.envelope.sender is None), *_of_dkim(results))
+    return tuple(identifier for mechanism, read in _READERS.items() for identifier in _found(results, mechanism, read))
 
 
-def _of_spf(results: Mapping[str, Result], *, null_sender: bool) -> Iterator[Identifier]:
-    """The MAIL FROM identity alone, which for the null reverse-path is that of HELO (RFC 9989 section 3.2.4)."""
-    if _is_missing(results, Mechanism.SPF):
-        yield Identifier(Mechanism.SPF, "", verified=False)
-        return
-    spf = cast(SpfFinding, results[Mechanism.SPF])
-    domain = canonical_domain(spf.domain)
-    if domain and (null_sender or spf.identity == "mailfrom") and spf.result in _COUNTS:
-        yield Identifier(Mechanism.SPF, domain, verified=spf.result == "pass")
+def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> Iterator[Identifier]:
+    """Of a check that was asked and could not answer no one can say that its identifier is not aligned."""
+    result = results.get(mechanism)
+    if isinstance(result, Unavailable):
+        yield Identifier(mechanism, "", verified=False)
+    elif result is not None:
+        yield from (Identifier(mechanism, domain, verified) for domain, verified in read(result) if domain)
 
 
-def _of_dkim(results: Mapping[str, Result]) -> Iterator[Identifier]:
-    if _is_missing(results, Mechanism.DKIM):
-        yield Identifier(Mechanism.DKIM, "", verified=False)
-        return
-    dkim = cast(DkimFinding, results[Mechanism.DKIM])
-    for domain in dkim.passing_domains:
-        yield Identifier(Mechanism.DKIM, domain)
-    for domain in dict.fromkeys(s.domain for s in dkim.signatures if s.result == "temperror" and s.domain):
-        yield Identifier(Mechanism.DKIM, domain, verified=False)
+def _of_spf(result: Result) -> Iterator[tuple[str, bool]]:
+    spf = cast(SpfFinding, result)
+    if spf.result in (PASS, TEMPERROR):
+        yield spf.domain, spf.result == PASS
 
 
-_COUNTS = ("pass", "temperror")
+def _of_dkim(result: Result) -> Iterator[tuple[str, bool]]:
+    dkim = cast(DkimFinding, result)
+    unchecked = (signature.domain for signature in dkim.signatures if signature.result == TEMPERROR)
+    yield from ((domain, True) for domain in dkim.passing_domains)
+    yield from ((domain, False) for domain in dict.fromkeys(unchecked))
 
 
-def _is_missing(results: Mapping[str, Result], mechanism: Mechanism) -> bool:
-    """Whether the check was asked and could not answer: then no one can say that its identifier is not aligned."""
-    return isinstance(results.get(mechanism), Unavailable)
+_READERS: Mapping[Mechanism, _Reader] = {Mechanism.SPF: _of_spf, Mechanism.DKIM: _of_dkim}

@@ -7,7 +7,7 @@ fail into a temperror with a signature of a domain whose DNS does not answer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.checks.dmarc.record import Mode, Policy, Record, Testing
+from gateway.checks.dmarc.record import Mode, Policy, Record, Trial
 from gateway.checks.dmarc.result import DmarcResult, Mechanism, Status
 from gateway.checks.dmarc.tree import Published
 
@@ -56,7 +56,7 @@ def judge(evidence: Evidence, identifiers: Sequence[Identifier]) -> DmarcResult:
         from_domain=evidence.author,
         domain=evidence.policy.domain,
         policy=policy,
-        testing=record.testing is Testing.YES,
+        testing=record.testing is Trial.YES,
         aligned=tuple(mechanism for mechanism in Mechanism if mechanism in aligned),
         reason=reason,
     )
@@ -72,7 +72,7 @@ def requested_policy(evidence: Evidence) -> Policy | None:
         policy = None
     else:
         policy = record.nonexistent if evidence.exists is False else record.subdomains
-    return policy.softened if policy and record.testing is Testing.YES else policy
+    return policy.softened if policy and record.testing is Trial.YES else policy
 
 
 def must_be_related(identifier: Identifier, author: str, record: Record) -> bool:

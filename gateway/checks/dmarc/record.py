@@ -40,7 +40,7 @@ class Psd(StrEnum):
     UNKNOWN = "u"
 
 
-class Testing(StrEnum):
+class Trial(StrEnum):
     """Whether the policy is only tested ("t")."""
 
     YES = "y"
@@ -58,7 +58,7 @@ class Record:
     policy: Policy | None
     subdomains: Policy | None = None  # sp, or p
     nonexistent: Policy | None = None  # np, or sp, or p
-    testing: Testing = Testing.NO
+    testing: Trial = Trial.NO
     psd: Psd = Psd.UNKNOWN
     adkim: Mode = Mode.RELAXED
     aspf: Mode = Mode.RELAXED
@@ -86,7 +86,7 @@ def parse_record(octets: bytes) -> Record | None:
     rua = _uris(tags.get("rua", ""))
     return Record(
         **_policies(tags, fallback=Policy.NONE if rua else None),
-        testing=_word(Testing, tags.get("t")) or Testing.NO,
+        testing=_word(Trial, tags.get("t")) or Trial.NO,
         psd=_word(Psd, tags.get("psd")) or Psd.UNKNOWN,
         adkim=_word(Mode, tags.get("adkim")) or Mode.RELAXED,
         aspf=_word(Mode, tags.get("aspf")) or Mode.RELAXED,

@@ -134,6 +134,15 @@ async def test_a_released_message_goes_to_its_recipients_and_is_gone(quarantine:
     assert quarantine.entries() == []
 
 
+async def test_the_mark_that_would_put_a_released_message_away_again_is_gone(quarantine: Quarantine) -> None:
+    marked = stamped(BODY, header=b"X-Mailward-Quarantine: dmarc\r\nX-Mailward-Tag: x\r\n")
+    await quarantine.store(CONNECTION, envelope("bob@example.org"), marked, VERDICT)
+    async with Downstream() as server:
+        with route(server.endpoint) as hop:
+            await release(quarantine, read(quarantine.entries()[0]), lambda _: hop)
+    assert server.messages == [b"X-Mailward-Quarantine-Release: m1\r\nX-Mailward-Tag: x\r\n" + BODY]
+
+
 async def test_who_did_not_get_it_stays_in_the_envelope(quarantine: Quarantine) -> None:
     await store(quarantine, "m1", "bob@example.org", "carol@example.org")
     async with Downstream({"RCPT": ["250 Ok", "452 4.2.2 Full"]}) as server:

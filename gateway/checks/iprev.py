@@ -1,0 +1,123 @@
+"""Reverse name: turns a client's address into a name that leads back to it (RFC 8601 section 3)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from gateway.authres.field import MethodResult, Property
+from gateway.checks.base import Result, Subject
+from gateway.domain import canonical_domain
+from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.system.dns import Answer, Resolver
+
+MAX_NAMES = (
+    10  # each costs a lookup, and whoever owns the address chooses how many there are; as RFC 7208 section 4.6.4
+)
+
+Address = IPv4Address | IPv6Address
+
+
+class IprevStatus(StrEnum):
+    """How the confirmation ended (RFC 8601 section 2.7.3)."""
+
+    PASS = "pass"  # noqa: S105  a name of the address has that address
+    FAIL = "fail"  # the address has names, and none of them has the address
+    TEMPERROR = "temperror"  # a lookup failed that may succeed later
+    PERMERROR = "permerror"  # the address has no name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IprevResult:
+    """What the reverse name check found. `name` is the confirmed name, and empty where there is none."""
+
+    result: IprevStatus
+    ip: Address
+    name: str = ""
+    reason: str = ""
+
+    def facts(self) -> dict[str, FactValue]:
+        return {"iprev.result": self.result.value, "iprev.name": self.name}
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        return (
+            MethodResult(
+                method="iprev",
+                result=self.result.value,
+                reason=self.reason,
+                properties=(Property("policy", "iprev", str(self.ip)),),
+                comment=self.name,
+            ),
+        )
+
+    def report(self) -> Any:
+        return {"result": self.result.value, "name": self.name, "reason": self.reason}
+
+
+FACTS = (
+    Fact(
+        "iprev.result",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "Whether the client's address has a name that leads back to it; permerror: it has no name at all",
+        "unavailable",
+        (*(status.value for status in IprevStatus), "unavailable"),
+    ),
+    Fact(
+        "iprev.name", FactType.STRING, Stage.AUTHENTICATED, "The client's confirmed name; empty where there is none", ""
+    ),
+)
+
+
+class IprevCheck:
+    """Looks up the names of the client's address, and the addresses of each."""
+
+    name = "iprev"
+    facts = FACTS
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def __call__(self, subject: Subject) -> IprevResult:
+        ip = bare_address(subject.connection.ip)
+        pointers = await self._resolver.query(ip.reverse_pointer, "PTR")
+        names = host_names(pointers)
+        rrtype = "A" if ip.version == 4 else "AAAA"
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._resolver.query(name, rrtype)) for name in names]
+        return judge(ip, pointers, dict(zip(names, (task.result() for task in tasks), strict=True)))
+
+
+def judge(ip: Address, pointers: Answer, forward: Mapping[str, Answer]) -> IprevResult:
+    """What follows from the names of `ip` and the addresses of each name. Pure."""
+    if pointers.is_temporary:
+        return IprevResult(result=IprevStatus.TEMPERROR, ip=ip, reason=f"PTR lookup: {pointers.status.value}")
+    if not pointers.records:
+        return IprevResult(result=IprevStatus.PERMERROR, ip=ip, reason="the address has no name")
+    for name, answer in forward.items():
+        if ip in map(ip_address, answer.records):
+            return IprevResult(result=IprevStatus.PASS, ip=ip, name=name)
+    if any(answer.is_temporary for answer in forward.values()):
+        return IprevResult(result=IprevStatus.TEMPERROR, ip=ip, reason="the addresses of its name cannot be looked up")
+    return IprevResult(result=IprevStatus.FAIL, ip=ip, reason="no name of the address leads back to it")
+
+
+def host_names(pointers: Answer) -> Sequence[str]:
+    """The names to confirm: each once, and only what can be a host name, since the address's owner writes them."""
+    names = dict.fromkeys(map(canonical_domain, pointers.records))
+    return [name for name in names if name][:MAX_NAMES]
+
+
+def confirmed_name(results: Mapping[str, Result]) -> str:
+    """The client's confirmed name out of the results of all checks, or ""."""
+    result = results.get(IprevCheck.name)
+    return result.name if isinstance(result, IprevResult) else ""
+
+
+def bare_address(ip: Address) -> Address:
+    """The address that DNS knows: without the scope of a link, and IPv4 as such where it came mapped into IPv6."""
+    if isinstance(ip, IPv4Address):
+        return ip
+    return ip.ipv4_mapped or IPv6Address(int(ip))

@@ -1,0 +1,123 @@
+"""SPF result: what was found about a sender, as facts, for the Authentication-Results field, and as a report."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gateway.authres.field import MethodResult, Property
+from gateway.facts import Fact, FactType, FactValue, Stage
+
+
+class SpfWord(StrEnum):
+    """The results of check_host() (RFC 7208 section 2.6)."""
+
+    NONE = "none"  # no domain that could be checked, or it has no record (2.6.1)
+    NEUTRAL = "neutral"  # the domain says nothing about this client (2.6.2)
+    PASS = "pass"  # noqa: S105  the client may use the domain (2.6.3)
+    FAIL = "fail"  # it may not (2.6.4)
+    SOFTFAIL = "softfail"  # it probably may not (2.6.5)
+    TEMPERROR = "temperror"  # DNS failed for now (2.6.6)
+    PERMERROR = "permerror"  # the record cannot be interpreted (2.6.7)
+
+
+class SpfIdentity(StrEnum):
+    """Which of the sender's claims was checked."""
+
+    MAILFROM = "mailfrom"  # the domain of MAIL FROM (RFC 7208 section 2.4)
+    HELO = "helo"  # the name given at HELO (2.3), which stands for the null reverse-path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What check_host() found about one domain. `mechanism` matched; `problem` says what is wrong with the record or
+    with DNS. Both are written by the domain's owner: printable ASCII, and short."""
+
+    result: SpfWord
+    domain: str = ""
+    mechanism: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpfResult:
+    """What SPF says of a sender. One identity decides: that of MAIL FROM, or of HELO for the null reverse-path, so that
+    nothing can pass in the name of the other; the result for HELO is given besides. `skipped` says why nothing was
+    checked at all, and is empty otherwise."""
+
+    identity: SpfIdentity
+    finding: Finding
+    helo: Finding
+    skipped: str = ""
+
+    @property
+    def result(self) -> SpfWord:
+        return self.finding.result
+
+    @property
+    def domain(self) -> str:
+        """The domain that was checked, in lower case with A-labels; "" where the sender gave none."""
+        return self.finding.domain
+
+    def facts(self) -> dict[str, FactValue]:
+        if self.skipped:
+            return {}
+        return {
+            "spf.result": self.result.value,
+            "spf.identity": self.identity.value,
+            "spf.domain": self.domain,
+            "spf.helo": self.helo.result.value,
+        }
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        if self.skipped:
+            return ()
+        checked = (Property("smtp", self.identity.value, self.domain),) if self.domain else ()
+        return (
+            MethodResult(
+                method="spf",
+                result=self.result.value,
+                reason=self.finding.problem,
+                properties=checked,
+            ),
+        )
+
+    def report(self) -> Any:
+        return {
+            "result": self.result.value,
+            "identity": self.identity.value,
+            "domain": self.domain,
+            "helo": self.helo.result.value,
+            "mechanism": self.finding.mechanism,
+            "reason": self.skipped or self.finding.problem,
+        }
+
+
+_WORDS = tuple(word.value for word in SpfWord)
+
+FACTS = (
+    Fact(
+        "spf.result",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "What the domain of MAIL FROM (of HELO, for <>) says about the client; none for our networks and partners",
+        "none",
+        (*_WORDS, "unavailable"),
+    ),
+    Fact(
+        "spf.identity",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "Whose domain that was: mailfrom or helo; empty where nothing was checked",
+        "",
+        tuple(identity.value for identity in SpfIdentity),
+    ),
+    Fact("spf.domain", FactType.STRING, Stage.AUTHENTICATED, "That domain; empty where there is none", ""),
+    Fact(
+        "spf.helo",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "What the domain given at HELO says about the client",
+        "none",
+        _WORDS,
+    ),
+)

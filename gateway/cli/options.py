@@ -1,0 +1,33 @@
+"""What several subcommands take and say alike: where the configuration is, and what is wrong with it."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
+
+WRONG = 2  # exit status: the command line, the configuration or a rules file is wrong
+
+Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the configuration ({DEFAULT_PATH})"
+    )
+
+
+def load_config(options: argparse.Namespace) -> Settings | None:
+    """The settings of --config, or None after every problem with them was printed."""
+    try:
+        return load(options.config)
+    except ConfigError as error:
+        print_problems(error.problems)
+        return None
+
+
+def print_problems(problems: Iterable[object]) -> None:
+    """One line a problem on standard error, in the form file:line:column: message."""
+    for problem in problems:
+        print(problem, file=sys.stderr)

@@ -1,0 +1,61 @@
+"""`mailward serve`: the gateway. `mailward worker`, which it starts, is one of its processes."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.cli.options import WRONG, add_config, load_config, print_problems
+from gateway.config import ConfigError, Settings, load
+from gateway.policy.rules import RulesError
+from gateway.supervisor import Plan, supervise
+from gateway.system.log import start_logging
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("serve", help="run the gateway")
+    add_config(parser)
+    parser.add_argument("--workers", type=int, metavar="N", help="worker processes, instead of what is configured")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = load_config(options)
+    if settings is None:
+        return WRONG
+    return serve(settings, options.config.absolute(), workers=options.workers)
+
+
+def serve(settings: Settings, config: Path, *, workers: int | None = None) -> int:
+    """Supervise workers with the settings of the file `config` until told to end. Returns the exit status."""
+    if problems := check(config):
+        print_problems(problems)
+        return WRONG
+    logging = start_logging(settings.log, on_drop=lambda lines: None)
+    host = settings.workers if workers is None else settings.workers.model_copy(update={"workers": workers})
+    for directory in (settings.state_directory, settings.spool_directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    count = host.workers or len(os.sched_getaffinity(0))
+    plan = Plan(
+        settings=host,
+        listen=settings.listen,
+        command=(sys.executable, "-m", "gateway", "worker", "--config", str(config), "--share", str(count)),
+        check=lambda: check(config),
+        runtime_directory=Path(os.environ.get("RUNTIME_DIRECTORY", settings.state_directory / "run")),
+    )
+    try:
+        return supervise(plan)
+    finally:
+        logging.close()
+
+
+def check(config: Path) -> Sequence[str]:
+    """Everything that is wrong with the configuration and the rules as they are on the disk now."""
+    from gateway.serve import load_rules
+
+    try:
+        load_rules(load(config))
+    except (ConfigError, RulesError) as error:
+        return [str(problem) for problem in error.problems]
+    return []

@@ -1,0 +1,182 @@
+"""`mailward try`: the gateway on 127.0.0.1:2525 with a private spamd, to look at. Everything it keeps is in one directory."""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.addresses import split_host_port
+from gateway.cli.options import WRONG, print_problems
+from gateway.cli.serve import serve
+from gateway.config import ConfigError, Settings, load
+from gateway.policy.shipped import shipped_rules
+from gateway.scoring.trust import render_trust
+from gateway.system.private_spamd import NoSpamd, PrivateSpamd
+
+FILE = "mailward.toml"
+SPAMD_START = 60.0  # seconds; SpamAssassin compiles a thousand rules when it starts
+SPAMD_STOP = 10.0  # seconds
+SPAMD_CHILDREN = 2
+
+CONFIGURATION = """\
+# Written by `mailward try`. Change it as you like: it is not written again while it is here.
+# Every key there is, with its default, stands in the shipped mailward.toml.
+hostname = "localhost"
+domains = ["localhost", "example.org"]
+listen = ["{listen}"]
+state_directory = "{state}"
+spool_directory = "{state}/spool"
+
+[route.default]
+hosts = ["maildir://{state}/mail"]
+
+[rules]
+site = "{state}/rules.d"
+lists = "{state}/lists"
+
+[workers]
+status_listen = "127.0.0.1:{status_port}"
+
+[[spamd.hosts]]
+address = "127.0.0.1:{spamd_port}"
+concurrency = {children}
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("try", help="run it on 127.0.0.1:2525 with a private spamd, to look at it")
+    parser.add_argument("--state", type=Path, default=Path("var"), metavar="DIR", help="everything it keeps (var)")
+    parser.add_argument("--listen", default="127.0.0.1:2525", metavar="HOST:PORT", help="where mail is awaited")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    state = options.state.absolute()
+    try:
+        split_host_port(options.listen)
+        config = _configuration(state, options.listen)
+        settings = load(config)
+    except ConfigError as error:
+        print_problems(error.problems)
+        return WRONG
+    except (OSError, ValueError) as error:
+        print(f"mailward try: {error}", file=sys.stderr)
+        return WRONG
+    with _ended_by_sigterm(), _spamd(settings, state):
+        _explain(settings, config, state)
+        return serve(settings, config)
+
+
+def _configuration(state: Path, listen: str) -> Path:
+    """The configuration in `state`, written if it is not there."""
+    config = state / FILE
+    for directory in (state / "spool", state / "mail", state / "rules.d", state / "lists"):
+        directory.mkdir(parents=True, exist_ok=True)
+    if not config.exists():
+        status_port, spamd_port = _free_ports(2)
+        text = CONFIGURATION.format(
+            listen=listen, state=state, status_port=status_port, spamd_port=spamd_port, children=SPAMD_CHILDREN
+        )
+        config.write_text(text, encoding="utf-8")
+    return config
+
+
+def _free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens at, for what is not looked at from outside."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what is being started in the same way as Ctrl-C; once it serves, the supervisor listens to both."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _spamd(settings: Settings, state: Path) -> Iterator[None]:
+    """A private spamd at the first configured host while this lasts; without SpamAssassin, none."""
+    if not settings.spamd.hosts:
+        yield
+        return
+    address = settings.spamd.hosts[0].address
+    spamd = PrivateSpamd(state / "spamd", address, SPAMD_CHILDREN)
+    try:
+        trust = render_trust(settings.networks.own, settings.networks.relays, settings.identity)
+        spamd.prepare(shipped=shipped_rules() / "spamassassin", trust=trust)
+        command = spamd.command("--local")
+    except NoSpamd as error:
+        print(f"{error}. Until then mail is delivered unscored, and marked so.", file=sys.stderr)
+        yield
+        return
+    with (state / "spamd" / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+    try:
+        _wait_for(process, address, state)
+        yield
+    finally:
+        _stop(process)
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", address: str, state: Path) -> None:
+    deadline = time.monotonic() + SPAMD_START
+    print("Starting a private spamd ...", file=sys.stderr)
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(split_host_port(address), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    print(f"spamd did not start; see {state / 'spamd' / 'log'}. Mail is delivered unscored, and marked so.", file=sys.stderr)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(SPAMD_STOP)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _explain(settings: Settings, config: Path, state: Path) -> None:
+    """Say what there is, how to send the first message, and where it will be."""
+    listen = settings.listen[0]
+    print(
+        f"""
+Mailward takes mail for any recipient at {" and ".join(settings.domains)} on {listen}.
+
+  Send a first message, in another terminal:
+    printf 'From: you@example.com\nTo: me@example.org\nSubject: Hello\n\nA first message.\n' |
+      {_command()} send - --to {listen}
+  See it arrive:
+    cat {state}/mail/example.org/me/new/*
+  Configuration {config}, your own rules {settings.rules.site}/*.toml: Ctrl-C and start again, or send SIGHUP.
+  Metrics http://{settings.workers.status_listen}/metrics. Ctrl-C ends it.
+""",
+        flush=True,
+    )
+
+
+def _command() -> str:
+    """How this command was called, so that what is printed can be pasted."""
+    return "mailward" if shutil.which("mailward") == os.path.abspath(sys.argv[0]) else sys.argv[0]

@@ -1,0 +1,43 @@
+"""`mailward worker`: one process of the gateway. The supervisor starts it; nobody else needs to."""
+
+import argparse
+import logging
+
+from gateway.cli.options import WRONG, add_config, load_config
+from gateway.config import Settings
+from gateway.system.log import start_logging
+from gateway.worker import Service, add_arguments, inheritance, run_worker
+
+log = logging.getLogger("mailward.worker")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("worker")
+    add_config(parser)
+    parser.add_argument("--share", type=int, default=1, help=argparse.SUPPRESS)
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = load_config(options)
+    if settings is None:
+        return WRONG
+    return work(settings, options)
+
+
+def work(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here, since prometheus_client decides when it is imported where the numbers of this process go.
+    from gateway.serve import Gateway
+    from gateway.system.metrics import Metrics
+
+    metrics = Metrics()
+    handler = start_logging(settings.log, on_drop=metrics.log_lines_dropped)
+
+    async def build() -> Service:
+        return Gateway(settings, metrics=metrics, workers=options.share)
+
+    try:
+        return run_worker(build, settings.workers, inheritance(options))
+    finally:
+        handler.close()

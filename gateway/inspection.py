@@ -1,0 +1,189 @@
+"""Inspection: the journey of a message without a session or a delivery. Turns a case into everything found about it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Any
+
+from gateway.checks.base import Subject
+from gateway.checks.run import NO_ANSWERS
+from gateway.config import Settings
+from gateway.connection import Connection
+from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
+from gateway.facts import FactValue
+from gateway.journey import Arrival, Examination, ask, authentication_results, examine
+from gateway.lines import to_crlf
+from gateway.message import CHUNK
+from gateway.parts import Parts
+from gateway.policy.decide import known_facts
+from gateway.policy.language import Explained, explain
+from gateway.policy.rule import Rule
+from gateway.serve import build_parts
+from gateway.system.dns import DnsResolver
+
+CHECKS = ("iprev", "spf", "dkim", "arc", "dmarc", "spam")  # keys of the JSON that are always there
+
+
+class CaseError(ValueError):
+    """A case that is not usable; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """A message in memory (a gateway.message.Content)."""
+
+    octets: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        for offset in range(start, len(self.octets), CHUNK):
+            yield self.octets[offset : offset + CHUNK]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A message with the envelope and the client that it is to be examined as coming from."""
+
+    content: Octets
+    ip: IPv4Address | IPv6Address
+    helo: str
+    envelope: Envelope
+
+    @classmethod
+    def of(
+        cls, raw: bytes, *, ip: IPv4Address | IPv6Address, helo: str, mail_from: str, recipients: Sequence[str]
+    ) -> "Case":
+        """Addresses may stand in angle brackets or not. Line ends are brought to CRLF. Raises CaseError."""
+        content = Octets(to_crlf(raw))
+        try:
+            sender = parse_reverse_path(_bracketed(mail_from))
+            accepted = tuple(Recipient(parse_forward_path(_bracketed(address))) for address in recipients)
+        except PathError as error:
+            raise CaseError(str(error)) from error
+        envelope = Envelope(
+            id="check",
+            sender=sender,
+            recipients=accepted,
+            body=BodyType.SEVEN_BIT if content.octets.isascii() else BodyType.EIGHT_BIT,
+            smtputf8=not (mail_from.isascii() and all(address.isascii() for address in recipients)),
+        )
+        return cls(content=content, ip=ip, helo=helo, envelope=envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A rule that matched, and the value of each part of its condition."""
+
+    rule: Rule
+    parts: tuple[Explained, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """Everything found about a case."""
+
+    examination: Examination
+    authentication_results: str  # the value of the field, in one line
+    explanations: tuple[Explanation, ...]
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        verdict = self.examination.verdict
+        return {
+            "action": verdict.action.value,
+            "reply": str(verdict.reply) if verdict.reply else "",
+            "rules": list(verdict.rules),
+            "score": verdict.score,
+            "total": verdict.total,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: a key for each check, "facts", "verdict", "authentication_results" and "milliseconds" by step."""
+        answers = self.examination.answers
+        return {
+            **dict.fromkeys(CHECKS),
+            **{name: result.report() for name, result in answers.results.items()},
+            "facts": {name: _plain(value) for name, value in self.examination.facts.items()},
+            "verdict": self.verdict,
+            "authentication_results": self.authentication_results,
+            "milliseconds": {step: round(duration, 3) for step, duration in answers.milliseconds.items()},
+        }
+
+
+class Inspector:
+    """Examines cases with the checks and rules of a configuration. Made inside a running event loop."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
+        self._resolver = DnsResolver(settings.dns)
+        self._disk = ThreadPoolExecutor(max_workers=1)
+        self._clock = clock
+        self.parts: Parts = build_parts(
+            settings, resolver=self._resolver, disk=self._disk, clock=clock, record=lambda record: None, workers=1
+        )
+
+    async def inspect(self, case: Case) -> Inspection:
+        connection = Connection(
+            id="check",
+            ip=case.ip,
+            port=0,
+            role=self.parts.realm.role_of(case.ip),
+            opened=self._clock(),
+            helo=case.helo,
+            esmtp=True,
+        )
+        subject = Subject(connection=connection, envelope=case.envelope)
+        early = await ask(self.parts.waves.client, subject, NO_ANSWERS)
+        early |= await ask(self.parts.waves.sender, subject, early)
+        arrival = Arrival(connection=connection, envelope=case.envelope, content=case.content, early=early)
+        examination = await examine(self.parts, arrival)
+        field = authentication_results(self.parts, examination.answers)
+        return Inspection(
+            examination=examination,
+            authentication_results=b" ".join(field.partition(b":")[2].split()).decode("utf-8", "replace"),
+            explanations=tuple(_explanations(self.parts, examination)),
+        )
+
+    async def close(self) -> None:
+        self.parts.routes.close()
+        await self._resolver.close()
+        self._disk.shutdown()
+
+
+def read_case(line: str) -> tuple[str, Case]:
+    """Read one line of a batch: {"file", "ip", "helo", "mail_from"} and perhaps "rcpt", a list. Raises CaseError."""
+    try:
+        entry = json.loads(line)
+        file, ip = str(entry["file"]), ip_address(entry["ip"])
+        helo, mail_from = str(entry.get("helo", "")), str(entry.get("mail_from", ""))
+        recipients = [str(address) for address in entry.get("rcpt", ())]
+        raw = Path(file).read_bytes()
+    except OSError as error:
+        raise CaseError(f"{error.filename}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CaseError(f"not a JSON object with file, ip, helo and mail_from: {error}") from error
+    return file, Case.of(raw, ip=ip, helo=helo, mail_from=mail_from, recipients=recipients)
+
+
+def _bracketed(address: str) -> str:
+    return address if address.startswith("<") else f"<{address}>"
+
+
+def _explanations(parts: Parts, examination: Examination) -> Iterator[Explanation]:
+    facts: Mapping[str, FactValue] = known_facts(parts.rules, examination.facts, examination.verdict)
+    matched = frozenset(examination.verdict.rules)
+    for rule in parts.rules.rules:
+        if rule.id in matched:
+            yield Explanation(rule, explain(rule.condition, facts))
+
+
+def _plain(value: FactValue) -> Any:
+    """A fact as JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
