@@ -67,9 +67,8 @@ class LimitSettings(Section):
     header_size: int = Field(default=256 * 1024, ge=16 * 1024)
     """Octets of the header section. Each field is held in memory and looked at by every check; real ones stay below 64 KiB."""
 
-    received: int = Field(default=50, ge=10)
-    """Received fields above which a message is taken to loop. RFC 5321 section 6.3 asks for at least 100 hops to be allowed
-    where no other way is known; our own fields are counted besides."""
+    received: int = Field(default=100, ge=10)
+    """Received fields above which a message is taken to loop; RFC 5321 section 6.3 asks for no less than 100."""
 
     own_received: int = Field(default=3, ge=1)
     """Received fields of ours above which a message is taken to loop."""
@@ -78,7 +77,7 @@ class LimitSettings(Section):
     """Octets of a message that are held in memory; a larger one goes to an unlinked file in the spool directory."""
 
     check_timeout: float = Field(default=30.0, gt=0)
-    """Seconds that SPF, DKIM, ARC and the reverse name have together. What has not answered by then is unavailable."""
+    """Seconds that SPF, DKIM, ARC, DMARC and the reverse name have each. What has not answered by then is unavailable."""
 
 
 class RulesSettings(Section):

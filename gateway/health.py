@@ -1,16 +1,16 @@
 """Health: turns the configuration and a look at the world into findings, each with what to do about it.
 
-Asked for by `mailward doctor`. It connects to what the gateway connects to, and changes nothing.
+Asked for by `mailward doctor`. It connects to what the gateway connects to, hands no message to anybody, and changes nothing.
 """
 
-import asyncio
 import ctypes
-import ssl
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -18,9 +18,192 @@ from cryptography import x509
 from gateway.config import Settings
 from gateway.delivery.client import open_client
 from gateway.delivery.endpoint import parse_endpoint
-from gateway.delivery.outcome import DeliveryError
-from gateway.delivery.routes import terms_of
+from gateway.delivery.routes import build_terms
 from gateway.delivery.settings import MAILDIR, RouteSettings
+from gateway.delivery.wire import Broken
 from gateway.scoring.client import Patience, Spamd
 from gateway.scoring.hosts import parse_address
 from gateway.system.dns import DnsResolver, Resolver, Status
+
+# A block list that answers everybody asks for 127.0.0.2 to be listed (RFC 5782 section 5); this one answers large public
+# resolvers with 127.255.255.254 instead, and rules that trust it then see nothing or everything.
+BLOCK_LIST_TEST = "2.0.0.127.zen.spamhaus.org"
+BLOCK_LIST_ERRORS = "127.255.255."
+FOREIGN_RECIPIENT = "postmaster@example.net"  # of nobody's domain (RFC 2606): whoever takes mail for it relays for us
+CERTIFICATE_WARNING_DAYS = 14
+RELEASED = 1795478400  # Unix time, 24 November 2026: a clock before it is wrong
+CLOCK_UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
+
+
+class Grade(StrEnum):
+    GOOD = "ok"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found in answer to one question; `advice` says what to do, and is empty where nothing is to be done."""
+
+    grade: Grade
+    text: str
+    advice: str = ""
+
+
+Findings = AsyncIterator[Finding]
+
+
+async def examine_host(settings: Settings) -> Findings:
+    """Every question in turn. Inside a running event loop."""
+    resolver = DnsResolver(settings.dns)
+    try:
+        for question in (_dns(resolver, settings), _names(resolver, settings), _spamds(settings), _routes(settings)):
+            async for finding in question:
+                yield finding
+    finally:
+        await resolver.close()
+    yield _certificate(settings, time.time())
+    yield _clock(time.time())
+    for directory in (settings.state_directory, settings.spool_directory):
+        yield _directory(directory)
+
+
+async def _dns(resolver: Resolver, settings: Settings) -> Findings:
+    where = ", ".join(settings.dns.servers) or "the servers of /etc/resolv.conf"
+    answer = await resolver.query(settings.hostname, "A")
+    if answer.is_temporary:
+        advice = (
+            "Start a resolver on this host (unbound), or correct [dns] servers; without DNS every check is temperror."
+        )
+        yield Finding(Grade.BAD, f"DNS does not answer ({where}: {answer.status})", advice)
+        return
+    yield Finding(Grade.GOOD, f"DNS answers ({where})")
+    listed = await resolver.query(BLOCK_LIST_TEST, "A")
+    if any(record.startswith(BLOCK_LIST_ERRORS) for record in listed.records):
+        advice = "Ask through a resolver of your own (unbound on this host): block lists refuse the large public ones."
+        yield Finding(Grade.BAD, f"block lists refuse the resolver ({listed.records[0]})", advice)
+    elif listed.status is Status.OK:
+        yield Finding(Grade.GOOD, "block lists answer the resolver")
+    else:
+        advice = "If this host has a way to the internet, look at the resolver; SpamAssassin's network tests need it."
+        yield Finding(Grade.WARNING, f"a block list gave no answer ({listed.status})", advice)
+
+
+async def _names(resolver: Resolver, settings: Settings) -> Findings:
+    """Whether the host name leads to addresses and these lead back: senders ask the same of us as we of them."""
+    name = settings.hostname
+    addresses = [*(await resolver.query(name, "A")).records, *(await resolver.query(name, "AAAA")).records]
+    if not addresses:
+        yield Finding(Grade.BAD, f"{name} has no address in DNS", "Add A and AAAA records, or correct hostname.")
+    for address in addresses:
+        back = (await resolver.query(ip_address(address).reverse_pointer, "PTR")).records
+        if name in back:
+            yield Finding(Grade.GOOD, f"{name} is {address}, and {address} is {name}")
+        else:
+            found = ", ".join(back) or "nothing"
+            advice = f"Have the PTR record of {address} set to {name}."
+            yield Finding(Grade.WARNING, f"{name} is {address}, but {address} leads back to {found}", advice)
+
+
+async def _spamds(settings: Settings) -> Findings:
+    if not (settings.spamd.enabled and settings.spamd.hosts):
+        advice = "Name spamd's hosts in [[spamd.hosts]]; until then every message is marked as unscored."
+        yield Finding(Grade.WARNING, "no spamd is configured", advice)
+        return
+    patience = Patience(connect=settings.spamd.connect_timeout, total=settings.spamd.attempt_timeout)
+    for host in settings.spamd.hosts:
+        failure = await Spamd(parse_address(host.address), patience, settings.spamd.user).ping()
+        if failure:
+            yield Finding(Grade.BAD, f"spamd at {host.address}: {failure}", "Start it: systemctl status spamd.")
+        else:
+            yield Finding(Grade.GOOD, f"spamd at {host.address} answers")
+
+
+async def _routes(settings: Settings) -> Findings:
+    for name, route in settings.route.items():
+        for host in route.hosts:
+            if host.startswith(MAILDIR):
+                yield _directory(Path(host.removeprefix(MAILDIR)))
+            else:
+                yield await _next_hop(settings, name, route, host)
+
+
+async def _next_hop(settings: Settings, name: str, route: RouteSettings, host: str) -> Finding:
+    """Greet it, and see that it does not relay for us: then whatever slipped past us would be relayed too."""
+    where = f"route {name}: {host}"
+    try:
+        client = await open_client(parse_endpoint(host), build_terms(route, settings.hostname))
+    except Broken as error:
+        return Finding(
+            Grade.BAD, f"{where}: {error}", "Start it, or correct the route; until then mail is answered 451."
+        )
+    try:
+        answers = await client.transact(
+            [b"MAIL FROM:<>\r\n", f"RCPT TO:<{FOREIGN_RECIPIENT}>\r\n".encode(), b"RSET\r\n"]
+        )
+    except Broken as error:
+        return Finding(Grade.WARNING, f"{where}: {error}", "It takes a connection but not the questions of a client.")
+    finally:
+        client.close()
+    if answers[1].code < 300:
+        advice = "Take this host out of its relay networks (Postfix: mynetworks, smtpd_relay_restrictions)."
+        return Finding(Grade.BAD, f"{where} would relay for us to anywhere", advice)
+    return Finding(Grade.GOOD, f"{where} answers, and does not relay for us")
+
+
+def _certificate(settings: Settings, now: float) -> Finding:
+    path = settings.tls.certificate
+    if path is None:
+        advice = "Senders that verify (DANE, MTA-STS) will not come: configure [tls] certificate and key."
+        return Finding(Grade.WARNING, "the certificate is self-made", advice)
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return Finding(Grade.BAD, f"the certificate {path} cannot be used: {error}", "Correct [tls] certificate.")
+    names = _names_of(certificate)
+    days = (certificate.not_valid_after_utc - datetime.fromtimestamp(now, UTC)).days
+    if not any(_covers(name, settings.hostname) for name in names):
+        return Finding(
+            Grade.BAD, f"the certificate is for {', '.join(names)}, not for {settings.hostname}", "Get another."
+        )
+    if days < CERTIFICATE_WARNING_DAYS:
+        return Finding(Grade.BAD if days < 0 else Grade.WARNING, f"the certificate ends in {days} days", "Renew it.")
+    return Finding(Grade.GOOD, f"the certificate is for {settings.hostname}, and good for {days} days")
+
+
+def _names_of(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return names.value.get_values_for_type(x509.DNSName)
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """RFC 6125 section 6.4.3: a wildcard stands for the first label alone."""
+    pattern = pattern.lower()
+    return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
+
+
+def _clock(now: float, state: "Callable[[], int] | None" = None) -> Finding:
+    if now < RELEASED:
+        return Finding(Grade.BAD, "the clock is before the release of this program", "Set it; signatures expire by it.")
+    if (state or _clock_state)() == CLOCK_UNSYNCHRONISED:
+        advice = "Start a time service (systemd-timesyncd, chrony): signatures are judged by the clock."
+        return Finding(Grade.WARNING, "the clock is not synchronised", advice)
+    return Finding(Grade.GOOD, "the clock is synchronised")
+
+
+def _clock_state() -> int:
+    """The kernel's notion of its clock, adjtimex(2), asked without changing anything."""
+    nothing = ctypes.create_string_buffer(512)  # struct timex with modes = 0, with room for every architecture
+    return int(ctypes.CDLL(None).adjtimex(nothing))
+
+
+def _directory(path: Path) -> Finding:
+    """Whether files can be made there, by making one without a name."""
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return Finding(Grade.GOOD, f"{path} can be written to")
+    except OSError as error:
+        return Finding(Grade.BAD, f"{path} cannot be written to: {error.strerror}", "Make it, for the gateway's user.")

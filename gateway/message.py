@@ -105,7 +105,7 @@ def parse_message(content: Content, *, max_header: int) -> Message:
 
 def split_fields(header: bytes) -> tuple[Field, ...]:
     """Split a header section (no empty line in it) into its fields; their raw bytes joined are `header` again."""
-    return tuple(_field(match[0]) for match in _field_re.finditer(header) if match[0])
+    return tuple(_field(raw) for raw in _field_re.findall(header) if raw)
 
 
 def _field(raw: bytes) -> Field:

@@ -62,7 +62,13 @@ def load_rules(settings: Settings) -> RuleSet:
 
 
 def build_parts(
-    settings: Settings, *, resolver: Resolver, disk: Executor, clock: Clock, record: Callable[[Record], None], workers: int
+    settings: Settings,
+    *,
+    resolver: Resolver,
+    disk: Executor,
+    clock: Clock,
+    record: Callable[[Record], None],
+    workers: int,
 ) -> Parts:
     """What the journeys of a worker share. Raises RulesError, OSError."""
     return Parts(

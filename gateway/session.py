@@ -60,8 +60,11 @@ class SmtpSession(SMTP):
             self._inbox.receive(data)
 
     def eof_received(self) -> bool:
-        """A half-closed client still gets its replies, and the message that it has sent is still handed on."""
+        """A half-closed client still gets its replies, and the message that it has sent is still handed on. Where it
+        has sent nothing more, what is being asked for it leads nowhere."""
         self._inbox.end()
+        if self._inbox.is_empty and not self._is_over:
+            self._cancel()
         transport = self._outbox.transport
         return not self._is_over and transport is not None and transport.can_write_eof()
 

@@ -28,9 +28,10 @@ VERSION = "1"  # of the field and of every method: the only one there is
 
 _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
 _token_re = re.compile(rf"{TOKEN}\Z")
-_pvalue_re = re.compile(rf"(?:{TOKEN}|{Scanner.ADDRESS})\Z")
+_pvalue_re = re.compile(rf"(?!\?)(?:{TOKEN}|{Scanner.ADDRESS})\Z")  # "=" and "?" would begin an encoded word
 _quoted_re = re.compile(r'(["\\])')
 _claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
+_encoded_word_re = re.compile(r"=+\?")  # its beginning, RFC 2047 section 2
 _encoded_word_re = re.compile(r"=+(?=\?)")
 _COMMENT_CHARACTERS = str.maketrans("()\\", "[]/")  # many readers do not know escaped parentheses
 
@@ -65,9 +66,8 @@ class AuthenticationResults:
 def build(results: AuthenticationResults) -> bytes:
     """The whole field with its CRLF, in ASCII, one result a line. Raises ValueError where a word of ours (method,
     result, ptype, property) is no keyword; values may hold anything."""
-    cleaned = clean(results)
-    stated = [_resinfo(result) for result in cleaned.results] or ["none"]
-    lines = [f"{NAME}: {_written(cleaned.authserv_id, _token_re)}", *(f" {resinfo}" for resinfo in stated)]
+    stated = [_resinfo(result) for result in results.results] or ["none"]
+    lines = [f"{NAME}: {_written(results.authserv_id, _token_re)}", *(f" {resinfo}" for resinfo in stated)]
     return (";\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
 
 
@@ -115,16 +115,19 @@ def _clean_result(result: MethodResult) -> MethodResult:
         properties=tuple(
             Property(_keyword(one.ptype), _keyword(one.name), _clean_value(one.value)) for one in result.properties
         ),
-        comment=_clean_value(result.comment.translate(_COMMENT_CHARACTERS)),
+        comment=_clean_comment(result.comment),
     )
 
 
 def _clean_value(value: str) -> str:
     """No semicolon and no "=pass", also within quotes: SpamAssassin's SPF plugin and many a mail filter look for
-    "; spf=" or "dmarc=pass" anywhere in the field. And no encoded word (RFC 2047): SpamAssassin decodes them before it
-    parses the field, and both can come out of one."""
-    claimless = _claim_re.sub("?", plain(value[:MAX_VALUE]).replace(";", "?"))
-    return _encoded_word_re.sub("?", claimless)
+    "; spf=" or "dmarc=pass" anywhere in the field. And no encoded word: SpamAssassin decodes them before it parses."""
+    unclaimed = _claim_re.sub("?", plain(value[:MAX_VALUE]).replace(";", "?"))
+    return _encoded_word_re.sub("?", unclaimed)
+
+
+def _clean_comment(comment: str) -> str:
+    return _clean_value(comment.translate(_COMMENT_CHARACTERS))
 
 
 def _keyword(word: str) -> str:
@@ -135,18 +138,22 @@ def _keyword(word: str) -> str:
 
 
 def _resinfo(result: MethodResult) -> str:
-    parts = [f"{result.method}={result.result}"]
-    if result.comment:
-        parts.append(f"({result.comment})")
-    if result.reason:
-        parts.append(f"reason={_quoted(result.reason)}")
-    parts += [f"{one.ptype}.{one.name}={_written(one.value, _pvalue_re)}" for one in result.properties]
-    return " ".join(parts)
+    parts = [f"{_keyword(result.method)}={_keyword(result.result)}"]
+    if comment := _clean_comment(result.comment):
+        parts.append(f"({comment})")
+    if reason := _clean_value(result.reason):
+        parts.append(f"reason={_quoted(reason)}")
+    return " ".join([*parts, *map(_propspec, result.properties)])
+
+
+def _propspec(one: Property) -> str:
+    return f"{_keyword(one.ptype)}.{_keyword(one.name)}={_written(one.value, _pvalue_re)}"
 
 
 def _written(value: str, as_it_is: re.Pattern[str]) -> str:
     """A value as RFC 8601 section 2.2 has it: as it is where its place allows that, else in quotes."""
-    return value if as_it_is.match(value) else _quoted(value)
+    cleaned = _clean_value(value)
+    return cleaned if as_it_is.match(cleaned) else _quoted(cleaned)
 
 
 def _quoted(value: str) -> str:

@@ -29,6 +29,8 @@ def plain(text: str) -> str:
 
 def fold(line: str) -> str:
     """Fold before single spaces; removing each CRLF gives `line` again."""
+    if len(line) <= MAX_LINE:
+        return line
     folded = []
     filling, *words = line.split(" ")
     for word in words:

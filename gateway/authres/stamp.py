@@ -3,8 +3,7 @@
 No other octet changes.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from gateway.authres.claim import (
     ARC_AUTHENTICATION_RESULTS,
@@ -13,7 +12,7 @@ from gateway.authres.claim import (
     apparent_name,
     claims_us,
 )
-from gateway.message import Field, Message, Stamped, split_fields
+from gateway.message import Field, Message, Stamped
 
 
 def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamped:
@@ -22,27 +21,27 @@ def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamp
 
     A header that begins with white space would continue the last field of ours, so such a line goes too.
     """
-    kept = [field.raw for field in message.fields if not _is_forged(field, authserv_id)]
-    if kept and kept[0][:1] in (b" ", b"\t"):
-        del kept[0]
-    top = b"".join(ours)
-    return Stamped(header=top + b"".join(kept), message=message, ours=len(top))
+
+    def is_forged(field: Field) -> bool:
+        name = apparent_name(field)
+        return name.startswith(OUR_PREFIXES) or (name == AUTHENTICATION_RESULTS and claims_us(field, authserv_id))
+
+    return _with_top(b"".join(ours), message, is_forged)
 
 
 def for_scanners(stamped: Stamped) -> Stamped:
-    """What spamd sees: without any Authentication-Results or ARC-Authentication-Results but ours. SpamAssassin's
-    AuthRes plugin believes each of them that names a trusted authserv-id, and what an ARC set says is not known to be
-    true."""
-    theirs = split_fields(stamped.header[stamped.ours :])
-    kept = b"".join(field.raw for field in theirs if apparent_name(field) not in _RESULTS)
-    return replace(stamped, header=stamped.header[: stamped.ours] + kept)
+    """What spamd sees: as stamped, but without any Authentication-Results or ARC-Authentication-Results except ours.
+    SpamAssassin's AuthRes plugin believes each that names a trusted authserv-id, and an ARC set can be forged."""
+    return _with_top(stamped.header[: stamped.ours], stamped.message, _may_mislead)
 
 
-_RESULTS = frozenset({AUTHENTICATION_RESULTS, ARC_AUTHENTICATION_RESULTS})
-
-
-def _is_forged(field: Field, authserv_id: str) -> bool:
+def _may_mislead(field: Field) -> bool:
     name = apparent_name(field)
-    if name == AUTHENTICATION_RESULTS:
-        return claims_us(field, authserv_id)
-    return name.startswith(OUR_PREFIXES)
+    return name in (AUTHENTICATION_RESULTS, ARC_AUTHENTICATION_RESULTS) or name.startswith(OUR_PREFIXES)
+
+
+def _with_top(top: bytes, message: Message, is_unwanted: Callable[[Field], bool]) -> Stamped:
+    kept = [field.raw for field in message.fields if not is_unwanted(field)]
+    if kept and kept[0][:1] in (b" ", b"\t"):
+        del kept[0]
+    return Stamped(header=top + b"".join(kept), message=message, ours=len(top))

@@ -31,7 +31,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("file", metavar="FILE", nargs="?", help="the message; - is standard input")
     parser.add_argument("--ip", help="the client's address")
     parser.add_argument("--helo", default="", help="the name it greets with")
-    parser.add_argument("--from", dest="mail_from", default="", metavar="ADDRESS", help="MAIL FROM; empty or <> for none")
+    parser.add_argument(
+        "--from", dest="mail_from", default="", metavar="ADDRESS", help="MAIL FROM; empty or <> for none"
+    )
     parser.add_argument("--rcpt", action="append", default=[], metavar="ADDRESS", help="RCPT TO, repeatable")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--stamped", action="store_true", help="print the message as it would go on")

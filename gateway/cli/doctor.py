@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.cli.options import WRONG, add_config, load_config
+from gateway.config import Settings
 from gateway.health import Finding, Grade, examine_host
 
 _COLOURS = {Grade.GOOD: "green", Grade.WARNING: "yellow", Grade.BAD: "bold red"}
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     return int(any(finding.grade is Grade.BAD for finding in findings))
 
 
-async def _show_all(console: Console, settings: "Settings") -> list[Finding]:
+async def _show_all(console: Console, settings: Settings) -> list[Finding]:
     findings = []
     async for finding in examine_host(settings):
         findings.append(finding)

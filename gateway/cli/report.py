@@ -63,7 +63,9 @@ def _checks(found: Inspection) -> Table:
 
 def _split(finding: Mapping[str, Any]) -> tuple[str, str]:
     """The result word of a finding, and the rest of it in one line."""
-    details = (f"{key}={_shown(value)}" for key, value in finding.items() if key != "result" and value not in ("", None, []))
+    details = (
+        f"{key}={_shown(value)}" for key, value in finding.items() if key != "result" and value not in ("", None, [])
+    )
     return str(finding.get("result", "")), " ".join(details)
 
 

@@ -18,7 +18,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("send", help="hand a message to a gateway, for trying things out")
     parser.add_argument("file", metavar="FILE", help="the message, as a file of RFC 5322 text; - is standard input")
     parser.add_argument("--to", required=True, metavar="HOST:PORT", help="the gateway")
-    parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="MAIL FROM; <> for none; else the From field's")
+    parser.add_argument(
+        "--from", dest="sender", metavar="ADDRESS", help="MAIL FROM; <> for none; else the From field's"
+    )
     parser.add_argument("--rcpt", action="append", metavar="ADDRESS", help="RCPT TO, repeatable; else the To field's")
     parser.add_argument("--helo", metavar="NAME", default="localhost", help="the name to greet with (localhost)")
     parser.add_argument("--tls", action="store_true", help="use STARTTLS, without looking at the certificate")

@@ -146,7 +146,10 @@ def _wait_for(process: "subprocess.Popen[bytes]", address: str, state: Path) -> 
             time.sleep(0.1)
         else:
             return
-    print(f"spamd did not start; see {state / 'spamd' / 'log'}. Mail is delivered unscored, and marked so.", file=sys.stderr)
+    print(
+        f"spamd did not start; see {state / 'spamd' / 'log'}. Mail is delivered unscored, and marked so.",
+        file=sys.stderr,
+    )
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -190,7 +190,7 @@ def read(entry: Entry) -> Kept:
 
 
 def as_released(kept: Kept) -> Stamped:
-    """The message as it goes on: the mark by which the next hop would put it away again is replaced by one that says that
+    """The message as it goes on: the mark by which the next hop would put it away again gives way to one that says that
     somebody released it."""
     content = kept.stamped.message.content
     message = parse_message(content, max_header=content.size)

@@ -88,13 +88,6 @@ def _build(name: str, settings: RouteSettings, surroundings: Surroundings, pools
 
 
 def build_pool(settings: RouteSettings, hostname: str) -> Pool:
-    terms = Terms(
-        hostname=hostname,
-        tls=settings.tls,
-        context=tls_context(settings.tls, settings.tls_authorities),
-        connect=settings.connect_timeout,
-        command=settings.command_timeout,
-    )
     bounds = Bounds(
         connections=settings.max_connections,
         held=settings.max_held,
@@ -104,7 +97,17 @@ def build_pool(settings: RouteSettings, hostname: str) -> Pool:
         messages=settings.max_messages,
         dead=settings.retry_dead,
     )
-    return Pool(tuple(map(parse_endpoint, settings.hosts)), terms, bounds)
+    return Pool(tuple(map(parse_endpoint, settings.hosts)), build_terms(settings, hostname), bounds)
+
+
+def build_terms(settings: RouteSettings, hostname: str) -> Terms:
+    return Terms(
+        hostname=hostname,
+        tls=settings.tls,
+        context=tls_context(settings.tls, settings.tls_authorities),
+        connect=settings.connect_timeout,
+        command=settings.command_timeout,
+    )
 
 
 def _manner(settings: RouteSettings, verification: Verification) -> Manner:

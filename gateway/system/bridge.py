@@ -32,14 +32,17 @@ async def run_sync(function: Callable[..., T], *arguments: Any, seconds: float) 
     step = call.switch(*arguments)
     while not call.dead:
         try:
-            async with asyncio.timeout_at(ends):
+            async with asyncio.timeout_at(ends) as limit:
                 found = await step
-        except BaseException as error:  # noqa: BLE001  it is raised where the library waits
-            call.over = _ending(error)
+        except Exception as error:  # noqa: BLE001  it is raised where the library waits
+            call.over = DeadlinePassed() if limit.expired() else None
             step = call.throw(call.over or error)
+        except BaseException as error:  # noqa: BLE001  cancelled: raised there, and here in the end
+            call.over = error
+            step = call.throw(error)
         else:
             step = call.switch(found)
-    if isinstance(call.over, asyncio.CancelledError):
+    if call.over is not None and not isinstance(call.over, DeadlinePassed):
         raise call.over
     result: T = step
     return result
@@ -51,13 +54,8 @@ def wait(awaitable: Awaitable[T]) -> T:
     if not isinstance(call, _Call):
         raise RuntimeError("wait() outside of run_sync()")
     if call.over is not None:
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()
         raise call.over
     result: T = call.parent.switch(awaitable)
     return result
-
-
-def _ending(error: BaseException) -> BaseException | None:
-    """What ends the whole call; any other error is the library's to handle."""
-    if isinstance(error, TimeoutError):
-        return DeadlinePassed()
-    return error if isinstance(error, asyncio.CancelledError) else None

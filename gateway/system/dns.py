@@ -8,15 +8,13 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Protocol
 
-import aiodns
-import pycares
 from pydantic import Field, field_validator
 
 from gateway.settings import Section
 from gateway.system.dnscache import Answer, DnsCache, Question, Status
+from gateway.system.dnschannel import Channel, parse_server
 
 __all__ = ["Answer", "DnsResolver", "DnsSettings", "Resolver", "Status"]
 
@@ -26,21 +24,6 @@ MAX_NAME = 253  # characters without the final dot, RFC 1035 section 3.1
 # the first would cut the question short, the second would be asked as something else.
 _label = r"[\x20-\x2d\x2f-\x7e]{1,63}"
 _name_re = re.compile(rf"{_label}(?:\.{_label})*\Z")
-
-_special_re = re.compile(r"[^A-Za-z0-9._-]")
-
-_RANDOM_CASE = (
-    1 << 10
-)  # ARES_FLAG_DNS0x20: 10 to 20 more bits that a forger must guess; falls back to TCP if not echoed
-_FLAGS = pycares.ARES_FLAG_EDNS | pycares.ARES_FLAG_NO_DFLT_SVR | _RANDOM_CASE
-
-_STATUS_BY_ERROR = {
-    pycares.errno.ARES_ENOTFOUND: Status.NXDOMAIN,
-    pycares.errno.ARES_ENODATA: Status.NODATA,
-    pycares.errno.ARES_ETIMEOUT: Status.TIMEOUT,
-    pycares.errno.ARES_ECONNREFUSED: Status.TIMEOUT,
-    pycares.errno.ARES_ECANCELLED: Status.TIMEOUT,
-}  # everything else: SERVFAIL
 
 IMPOSSIBLE = Answer(Status.NXDOMAIN)  # of a name that DNS cannot hold
 NO_ANSWER = Answer(Status.TIMEOUT)
@@ -87,7 +70,7 @@ class DnsSettings(Section):
     @classmethod
     def _are_addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
         for server in servers:
-            _check_server(server)
+            parse_server(server)
         return servers
 
 
@@ -100,13 +83,7 @@ class DnsResolver:
         self._in_flight: dict[Question, asyncio.Task[Answer]] = {}
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._closed = False
-        self._channel = aiodns.DNSResolver(
-            nameservers=settings.servers or None,
-            loop=asyncio.get_running_loop(),
-            timeout=settings.timeout,
-            tries=settings.tries,
-            flags=_FLAGS,
-        )
+        self._channel = Channel(settings.servers, timeout=settings.timeout, tries=settings.tries)
 
     def cached(self, name: str, rrtype: str) -> Answer | None:
         return self._cache.get((_folded(name), rrtype))
@@ -136,7 +113,7 @@ class DnsResolver:
     async def _look_up(self, question: Question) -> Answer:
         try:
             async with asyncio.timeout(self._settings.deadline), self._slots:
-                found = await self._ask(question)
+                found = NO_ANSWER if self._closed else await self._channel.ask(question)
         except TimeoutError:
             found = NO_ANSWER
         finally:
@@ -144,16 +121,6 @@ class DnsResolver:
         answer = Answer(found.status, found.records, self._kept_for(found))
         self._cache.put(question, answer)
         return answer
-
-    async def _ask(self, question: Question) -> Answer:
-        name, rrtype = question
-        if self._closed:
-            return NO_ANSWER
-        try:
-            result = await self._channel.query_dns(_escaped(name), rrtype)
-        except aiodns.error.DNSError as error:
-            return Answer(_STATUS_BY_ERROR.get(error.args[0], Status.SERVFAIL))
-        return read_answer(result, question)
 
     def _kept_for(self, answer: Answer) -> float:
         if answer.is_temporary:
@@ -168,63 +135,5 @@ def is_name(name: str) -> bool:
     return len(name) <= MAX_NAME and _name_re.match(name) is not None
 
 
-def read_answer(result: pycares.DNSResult, question: Question) -> Answer:
-    """The records that answer `question`, found by following its aliases; others that a server put beside them are not
-    looked at. Aliases that lead back to themselves are a failure of the domain (RFC 1034 section 3.6.2)."""
-    name, rrtype = question
-    aliases = {_host(r.name): r for r in result.answer if r.type == pycares.QUERY_TYPE_CNAME}
-    followed: dict[str, int] = {}
-    while name in aliases:
-        if name in followed:
-            return Answer(Status.SERVFAIL)
-        followed[name] = aliases[name].ttl
-        name = _target(aliases[name])
-    wanted, read = _READERS[rrtype]
-    found = [r for r in result.answer if r.type == wanted and _host(r.name) == name]
-    if not found:
-        return Answer(Status.NODATA)
-    ttl = min([*followed.values(), *(r.ttl for r in found)])
-    return Answer(Status.OK, tuple(read(r.data) for r in found), float(ttl))
-
-
-def _target(alias: pycares.DNSRecord) -> str:
-    data: Any = alias.data
-    return _host(data.cname)
-
-
-def _escaped(name: str) -> str:
-    """`name` as c-ares reads it, every unusual character by its number (RFC 1035 section 5.1)."""
-    return _special_re.sub(lambda match: f"\\{ord(match[0]):03}", name)
-
-
 def _folded(name: str) -> str:
     return name.lower().removesuffix(".")
-
-
-def _host(name: str | bytes) -> str:
-    """A name out of an answer; the library gives bytes where they are not ASCII."""
-    return _folded(name if isinstance(name, str) else name.decode("ascii", "backslashreplace"))
-
-
-_READERS: dict[str, tuple[int, Callable[[Any], Any]]] = {
-    "A": (pycares.QUERY_TYPE_A, lambda data: data.addr),
-    "AAAA": (pycares.QUERY_TYPE_AAAA, lambda data: data.addr),
-    "MX": (pycares.QUERY_TYPE_MX, lambda data: (data.priority, _host(data.exchange))),
-    "PTR": (pycares.QUERY_TYPE_PTR, lambda data: _host(data.dname)),
-    "TXT": (pycares.QUERY_TYPE_TXT, lambda data: data.data),
-}
-
-
-def _check_server(server: str) -> None:
-    """Raise ValueError unless `server` is an address with or without a port; a name could not be looked up."""
-    address, port = server, "53"
-    if server.startswith("["):
-        address, _, port = server[1:].partition("]:")
-    elif server.count(":") == 1:
-        address, _, port = server.partition(":")
-    try:
-        ip_address(address)
-    except ValueError:
-        raise ValueError(f"{server!r} is not an address or ADDRESS:PORT") from None
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"{server!r} has no port between 1 and 65535")

@@ -36,6 +36,11 @@ class Answer:
     def is_temporary(self) -> bool:
         return self.status in (Status.SERVFAIL, Status.TIMEOUT)
 
+    @property
+    def octets(self) -> int:
+        """About what the records take in memory."""
+        return sum(max(_length(record), MIN_RECORD_OCTETS) for record in self.records)
+
 
 @dataclass(slots=True)
 class DnsCache:
@@ -58,7 +63,7 @@ class DnsCache:
 
     def put(self, question: Question, answer: Answer) -> None:
         """Keep `answer` for its TTL, unless that is zero or it is too large."""
-        if answer.ttl <= 0 or _octets(answer) > MAX_CACHED_OCTETS:
+        if answer.ttl <= 0 or answer.octets > MAX_CACHED_OCTETS:
             return
         self._answers[question] = (self.clock() + answer.ttl, answer)
         self._answers.move_to_end(question)
@@ -67,10 +72,6 @@ class DnsCache:
 
     def __len__(self) -> int:
         return len(self._answers)
-
-
-def _octets(answer: Answer) -> int:
-    return sum(max(_length(record), MIN_RECORD_OCTETS) for record in answer.records)
 
 
 def _length(record: Any) -> int:

@@ -13,6 +13,7 @@ from gateway.authres.stamp import for_scanners, stamp
 from gateway.connection import Connection, Role
 from gateway.envelope import Envelope, parse_reverse_path
 from gateway.message import split_fields
+from tests.support.breakouts import BREAKOUTS
 from tests.support.mailbytes import message_of
 
 ID = "mx.example.org"
@@ -22,29 +23,6 @@ MEBIBYTE = 1 << 20
 SEARCHES = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (r".*;\s*SPF\s*=\s*pass", r"dmarc\s*=\s*pass", r"dkim\s*=\s*pass", r'[\s"]spf\s*=\s*pass')
-)
-
-BREAKOUTS = (
-    "x; spf=pass smtp.mailfrom=bank.example",
-    'x"; spf=pass',
-    'x\\"; dmarc=pass header.from=bank.example; "',
-    "x\\",
-    'x\\\\"; dkim=pass',
-    "x) dmarc=pass (",
-    "x\r\nAuthentication-Results: mx.example.org; dmarc=pass",
-    "x\r\n\r\ndmarc=pass",
-    "x\n dmarc=pass",
-    "x\rdmarc=pass",
-    "x\x00; dmarc=pass",
-    "x\u2028dmarc=pass",
-    "x\x85; dmarc=pass",
-    "x；dmarc＝pass; dmarc = PASS",
-    "dmarc=pass@evil.example",
-    "(" * 1000 + "; dmarc=pass",
-    '"' * 1000 + "; dmarc=pass",
-    "\\" * 1001 + '"; dmarc=pass',
-    " " * 5000 + "; dmarc=pass",
-    "a" * 5000 + "; dmarc=pass",
 )
 
 
@@ -61,6 +39,7 @@ def test_value_says_nothing_in_our_name(text: str) -> None:
     assert len(split_fields(octets)) == 1
     assert b"\r\n\r\n" not in octets
     assert not any(search.search(octets.decode()) for search in SEARCHES)
+    assert b"=?" not in octets  # readers that decode encoded words first would find results in them
     assert parse(build(AuthenticationResults(text, (failed,)))).results[0].result == "fail"
 
 

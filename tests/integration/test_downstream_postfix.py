@@ -8,6 +8,7 @@ import pytest
 
 from gateway.delivery.endpoint import Endpoint, Protocol
 from tests.support.deliveries import CONNECTION, deliver, envelope, recipient, route, stamped
+from tests.support.documents import example
 from tests.support.postfix import Postfix, is_available
 
 pytestmark = [
@@ -96,3 +97,32 @@ async def test_postfix_refuses_to_relay_for_us(postfix: Postfix) -> None:
     with route(endpoint(postfix)) as hop:
         course = await deliver(hop, ("someone@example.net",))
     assert str(course.rcpts[0]).startswith("554 5.7.1")
+
+
+@pytest.fixture(scope="module")
+def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+    """Set up by the examples of docs/downstream.md."""
+    directory = tmp_path_factory.mktemp("documented")
+    checks = directory / "header_checks"
+    checks.write_text(example("downstream.md", "postfix-header-checks"))
+    smtpd = example("downstream.md", "postfix-master").replace("10025", "{port}")
+    settings = {"header_checks": f"regexp:{checks}", "smtpd_authorized_xforward_hosts": ""}
+    with Postfix(directory, users=("alice", "quarantine"), settings=settings, smtpd=smtpd) as running:
+        yield running
+
+
+async def test_the_documented_service_takes_mail_for_its_users_only(documented: Postfix) -> None:
+    with route(endpoint(documented)) as hop:
+        course = await deliver(hop, ("alice@example.org", "nobody@example.org", "someone@example.net"))
+    assert [told.code for told in course.rcpts] == [250, 550, 554]
+    assert course.told.startswith("250")
+    documented.wait_until(lambda: "orig_client=client.example.com[192.0.2.7]" in documented.log(), "no true client")
+
+
+async def test_the_documented_header_check_puts_quarantined_mail_away(documented: Postfix) -> None:
+    before = len(documented.mailbox("alice"))
+    with route(endpoint(documented)) as hop:
+        for field in (b"X-Mailward-Quarantine: dmarc-quarantine\r\n", b"X-Mailward-Quarantine-Release: m1\r\n"):
+            await deliver(hop, ("alice@example.org",), message=stamped(header=field))
+    assert len(documented.wait_for_mail("quarantine")) == 1
+    assert len(documented.wait_for_mail("alice", before + 1)) == before + 1

@@ -159,9 +159,11 @@ def test_worker_that_does_not_drain_is_killed_at_the_deadline(start: Start) -> N
 def test_third_signal_kills(start: Start) -> None:
     with start(drain_seconds=600).ready() as gateway, gateway.connect() as client:
         client.say("work 600")
-        for warning in (" stopped"[:0], "hurrying", "killing"):
+        gateway.signal(signal.SIGTERM)
+        until(lambda: _is_refused(gateway), "the port to close")
+        for warning in ("hurrying", "killing"):
             gateway.signal(signal.SIGTERM)
-            until(lambda warning=warning: warning in gateway.log(), "the signal to be seen")
+            until(lambda warning=warning: gateway.has_logged(warning), "the signal to be seen")
         assert gateway.wait() == 0
         assert not is_alive(client.pid)
 

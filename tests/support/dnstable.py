@@ -84,7 +84,14 @@ class TableResolver:
         if not is_name(question[0]):
             return IMPOSSIBLE
         found = self._zone.find(*question)
-        return Answer(found.status, found.records, float(TTL))
+        return Answer(found.status, tuple(map(_folded, found.records)), float(TTL))
+
+
+def _folded(record: Any) -> Any:
+    """A record as a Resolver gives it, with its host name in lower case."""
+    if isinstance(record, tuple):
+        return (record[0], record[1].lower())
+    return record.lower() if isinstance(record, str) else record
 
 
 def _with_parents(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A front with a real socket: sessions of the gateway whose visits answer from a script and remember what they were told."""
+"""A front with a real socket: sessions whose visits answer from a script and remember what they were told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,8 +26,8 @@ ACCEPTED = reply("250 2.0.0", "Accepted")
 
 
 class ScriptedVisit:
-    """Says yes, or what the test has put into `answers` under the step's name: a reply, or a function of what it is told
-    that gives one or raises. All visits of a front write into the same lists."""
+    """Says yes, or what the test has put into `answers` under the step's name: a reply, or a function of what it is
+    told that gives one or raises. All visits of a front write into the same list."""
 
     def __init__(self, told: "Told") -> None:
         self._told = told

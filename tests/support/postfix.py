@@ -58,8 +58,9 @@ notify_classes =
 {settings}
 """
 
+SMTPD = "127.0.0.1:{port} inet n - n - - smtpd\n"
+
 _MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -84,12 +85,20 @@ def is_available() -> bool:
 
 
 class Postfix:
+    """`smtpd` is the service of master.cf that listens on {port}; `settings` are further ones of main.cf."""
+
     def __init__(
-        self, directory: Path, *, users: Sequence[str] = USERS, settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *,
+        users: Sequence[str] = USERS,
+        settings: Mapping[str, str] | None = None,
+        smtpd: str = SMTPD,
     ) -> None:
         self._root = directory / "postfix"
         self._users = users
         self._settings = settings or {}
+        self._smtpd = smtpd
         self._master: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -158,7 +167,7 @@ class Postfix:
         settings = "\n".join(f"{key} = {value}" for key, value in self._settings.items())
         main = _MAIN.format(root=self._root, domain=DOMAIN, settings=settings)
         (self._root / "etc" / "main.cf").write_text(main)
-        (self._root / "etc" / "master.cf").write_text(_MASTER.format(port=self.port))
+        (self._root / "etc" / "master.cf").write_text(self._smtpd.format(port=self.port) + _MASTER)
         (self._root / "users").write_text("".join(f"{user}@{DOMAIN} {user}/\n" for user in self._users))
         self._make_queue()
 

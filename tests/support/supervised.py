@@ -91,9 +91,8 @@ class Supervised:
 
     @property
     def pid(self) -> int:
-        """The supervisor's, also where a wrapper such as strace has started it."""
-        match = re.search(r"supervisor (\d+)", self.log())
-        return int(match[1]) if match else self.process.pid
+        """The supervisor's; a `prefix` must become it by exec."""
+        return self.process.pid
 
     def workers(self) -> set[int]:
         """The workers that accept connections now: asks until each has answered often enough to be believed."""

@@ -38,7 +38,7 @@ class ArcSettings(Section):
     """Sets in a chain above which it fails; each costs up to two lookups and two key operations. RFC 8617 asks for at
     least 10, and allows 50."""
     key_cache_size: int = Setting(default=500, ge=0)
-    """Parsed public keys that one worker keeps, of about 2 KB each."""
+    """Parsed public keys that one worker keeps, of at most 8 KB each."""
 
 
 class ArcCheck:

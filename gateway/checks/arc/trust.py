@@ -4,6 +4,7 @@ A chain that passes says only who handled the message. What a sealer found when 
 sealer is trusted, and all that handled the message after it: any of them could have rewritten it.
 """
 
+import re
 from collections.abc import Collection
 
 from gateway.authres.field import AuthresError, MethodResult, parse_arc
@@ -13,11 +14,14 @@ from gateway.checks.dkim.signature import Signature
 from gateway.domain import canonical_domain
 from gateway.message import Field
 
+# Microsoft writes "dmarc=pass action=none header.from=..."; without the second the field is one of RFC 8601.
+_action_re = re.compile(rb"(?<=[ \t\r\n])action=[a-z]+(?:\.[a-z]+)?(?=[ \t\r\n;])")
+
 
 def vouched(evidence: Evidence, trusted: Collection[str], author_domain: str) -> bool:
     """Whether one of the newest sealers, all of them trusted, found that the author's domain passes DMARC. To be asked
     of a chain that passes."""
-    if not _signs_what_is_read(evidence.sets[-1].signature, evidence.header):
+    if not author_domain or not _signs_what_is_read(evidence.sets[-1].signature, evidence.header):
         return False
     for one in reversed(evidence.sets):
         if one.seal.domain not in trusted:
@@ -36,7 +40,7 @@ def _signs_what_is_read(signature: Signature, header: Header) -> bool:
 
 def _found_pass(results: Field, author_domain: str) -> bool:
     try:
-        _, found = parse_arc(results.value)
+        _, found = parse_arc(_action_re.sub(b"", results.value))
     except AuthresError:
         return False
     dmarc = [result for result in found.results if result.method == "dmarc"]

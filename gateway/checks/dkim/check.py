@@ -32,7 +32,7 @@ class DkimSettings(Section):
     max_signatures: int = Setting(default=10, ge=1, le=50)
     """Signatures evaluated in one message, those of the From domain first; each costs a lookup and a key operation."""
     key_cache_size: int = Setting(default=2000, ge=0)
-    """Parsed public keys that one worker keeps, of about 2 KB each."""
+    """Parsed public keys that one worker keeps, of at most 8 KB each."""
 
 
 class DkimCheck:

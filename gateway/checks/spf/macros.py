@@ -16,6 +16,7 @@ _macro_string_re = re.compile(rf"(?:[!-$&-~]|{_MACRO})*\Z", re.IGNORECASE)
 _final_macro_re = re.compile(rf"{_MACRO}\Z", re.IGNORECASE)
 _top_label_re = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z", re.IGNORECASE)
 
+_BREAK = "\0"  # stands in no sender, domain or HELO name
 _LITERALS = {"%": "%", "_": " ", "-": "%20"}
 
 
@@ -54,7 +55,8 @@ def _expansion(match: re.Match[str], value: Callable[[str], str]) -> str:
 def _transformed(text: str, digits: str, reverse: bool, delimiters: str) -> str:  # noqa: FBT001
     if not (digits or reverse or delimiters):
         return text
-    parts = re.split(f"[{re.escape(delimiters or '.')}]", text)
+    split_at = dict.fromkeys(map(ord, delimiters or "."), _BREAK)
+    parts = text.translate(split_at).split(_BREAK)
     if reverse:
         parts.reverse()
     return ".".join(parts[-_number(digits) :])

@@ -4,7 +4,7 @@ With record.py the only importer of pyspf.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -14,6 +14,7 @@ import spf
 from gateway.checks.spf.macros import expand
 from gateway.checks.spf.record import CURRENT_DOMAIN, Mechanism, Record
 from gateway.checks.spf.result import Finding, SpfWord
+from gateway.domain import is_within
 from gateway.system.bridge import DeadlinePassed
 from gateway.system.dns import Answer, is_name
 
@@ -28,7 +29,8 @@ ParseRecord = Callable[[str, int], Record]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What is asked: may the client at `ip`, which said `helo`, use `domain`? All in ASCII, in lower case."""
+    """What is asked: may the client at `ip`, which said `helo`, use `domain`? An IPv4 address is not one mapped into
+    IPv6, and an IPv6 address has no scope; `domain` is canonical."""
 
     ip: IPv4Address | IPv6Address
     helo: str
@@ -59,11 +61,13 @@ class _Query(spf.query):  # type: ignore[misc]
 
     def __init__(self, claim: Claim, look_up: LookUp, parse: ParseRecord) -> None:
         super().__init__(i=str(claim.ip), s=f"{claim.local}@{claim.domain}", h=claim.helo)
-        self.l, self.d = claim.local, claim.domain
-        self.o = claim.domain
+        self.l = claim.local  # pyspf parts a quoted "@" of the local part from the rest of it
+        self.d = self.o = claim.domain
         self._look_up = look_up
         self._parse = parse
         self._address = int(claim.ip)
+        self._reverse_name = claim.ip.reverse_pointer
+        self._void_terms: set[int] = set()
 
     def check0(self, text: str | None, recursion: int) -> tuple[str, int, str]:
         """Evaluate one record in the current domain (section 4.6.2). The code and the text serve pyspf's callers."""
@@ -121,26 +125,27 @@ class _Query(spf.query):  # type: ignore[misc]
         return bool(self.dns(domain, "A"))
 
     def _matches_ptr(self, domain: str, _: int) -> bool:
-        return bool(spf.domainmatch(self.validated_ptrs(), domain))
+        return any(self._leads_back(name) for name in self._pointers() if is_within(name, domain.lower()))
 
-    def validated_ptrs(self) -> Iterator[str]:
-        """The client's names that lead back to it. Where DNS fails there are none, and a name whose addresses cannot be
-        had is passed over (section 5.5). All of it is the client's, not the domain's: it counts no void lookups."""
-        try:
-            names = self.dns(f"{spf.reverse_dots(self.i)}.{self.v}.arpa", "PTR", ignore_void=True)
-        except spf.TempError:
-            return
-        for name in names[: spf.MAX_PTR]:
-            if any(self._is_at(address, self.cidrmax) for address in self._look_up(name, self.A).records):
-                yield name
+    def _pointers(self) -> Sequence[str]:
+        """The client's names; none where DNS fails (section 5.5). They are the client's and not the domain's: neither
+        they nor their addresses count as void lookups, or a client could turn a fail into a permerror."""
+        return self._look_up(self._reverse_name, "PTR").records[: spf.MAX_PTR]
+
+    def _leads_back(self, name: str) -> bool:
+        """Whether a name of the client has its address. One that cannot be looked up is passed over (section 5.5)."""
+        return any(self._is_at(address, self.cidrmax) for address in self._look_up(name, self.A).records)
 
     def getp(self) -> str:
         """The name for the macro p (section 7.3): best the domain itself, then one below it, then any."""
         if self.p is None:
-            names = list(self.validated_ptrs())
-            below = [name for name in names if name.endswith(f".{self.d}")]
-            self.p = self.d if self.d in names else next(iter(below + names), "unknown")
-        return str(self.p)
+            names = sorted(self._pointers(), key=self._closeness)
+            self.p = next(filter(self._leads_back, names), "unknown")
+        return self.p
+
+    def _closeness(self, name: str) -> int:
+        domain = self.d.lower()
+        return 0 if name == domain else 1 if is_within(name, domain) else 2
 
     def expand(self, text: str, stripdot: bool = True) -> str:  # noqa: FBT001, FBT002  pyspf's signature
         return expand(text, lambda letter: self.getp() if letter == "p" else str(getattr(self, letter)))
@@ -168,9 +173,11 @@ class _Query(spf.query):  # type: ignore[misc]
         return answer.records
 
     def _count_void(self, name: str) -> None:
-        self.void_lookups += 1
-        if self.void_lookups > spf.MAX_VOID_LOOKUPS:
-            raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} lookups without an answer", name)
+        """Section 4.6.4 counts terms, and pyspf would count lookups: some exchanges without an IPv6 address are no error
+        of a domain. `lookups` is the number of the term."""
+        self._void_terms.add(self.lookups)
+        if len(self._void_terms) > spf.MAX_VOID_LOOKUPS:
+            raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} terms without an answer", name)
 
     def _is_at(self, address: str, prefix: int) -> bool:
         return self._is_within(int(ip_address(address)), prefix)

@@ -40,6 +40,8 @@ class Record:
 
 def parse_record(text: str, version: int) -> Record:
     """Parse a record for clients of IP `version`. Any syntax error in it is one of the whole (section 4.6)."""
+    if not text.isprintable():  # pyspf's expressions let a line feed through at the end of a term
+        raise PermError("a control character stands in the record")
     grammar = _Grammar(version)
     mechanisms: list[Mechanism] = []
     modifiers: dict[str, str] = {}

@@ -172,6 +172,23 @@ async def test_a_trusted_sealer_that_found_no_pass_of_the_author_does_not_vouch(
     assert (result.result, result.trusted) == (ChainStatus.PASS, False)
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        "dmarc=pass",
+        "DMARC = Pass (p=REJECT dis=NONE) header.from=EXAMPLE.ORG",
+        "spf=pass smtp.mailfrom=x.example; dmarc=pass action=none header.from=example.org; compauth=pass reason=100",
+    ],
+)
+async def test_findings_are_read_as_the_large_providers_write_them(found: str) -> None:
+    assert (await validate(sealed(LETTER, rsa_key(), found=found), trusted=("lists.example",))).trusted
+
+
+async def test_without_an_author_nobody_vouches() -> None:
+    octets = sealed(LETTER.replace(b"Ann <ann@example.org>", b"nobody"), rsa_key(), found="dmarc=pass")
+    assert not (await validate(octets, trusted=("lists.example",))).trusted
+
+
 async def test_a_sealer_that_is_not_trusted_does_not_vouch() -> None:
     assert not (await validate(chain(1))).trusted
     assert not (await validate(chain(1), trusted=("example",))).trusted

@@ -1,0 +1,253 @@
+"""What is known against SMTP servers, and what nobody has thought of yet: no crash, no hang, no detail of ours told."""
+
+import asyncio
+import errno
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.reply import Reply, reply
+from gateway.system.spool import Spool
+from tests.support.front import ACCEPTED, listening
+from tests.support.loops import on_both_loops
+from tests.support.waiting import until
+
+SECRET = "password of the database"
+
+
+def fail(_: Any) -> Reply:
+    raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("step", "command"),
+    [("helo", "EHLO c"), ("mail", "MAIL FROM:<>"), ("rcpt", "RCPT TO:<b@example.net>"), ("message", "x\r\n.")],
+)
+async def test_our_own_error_is_told_without_detail_and_logged_with_it(
+    step: str, command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening() as gateway:
+        wire = await {
+            "helo": gateway.greeted,
+            "mail": gateway.greeted,
+            "rcpt": gateway.with_recipient,
+            "message": gateway.in_data,
+        }[step]()
+        gateway.told.answers[step] = fail
+        assert await wire.command(command) == "451 4.3.0 Local trouble, try again later"
+        assert SECRET in caplog.text
+        assert "Traceback" in caplog.text
+        del gateway.told.answers[step]
+        after = {"rcpt": "DATA", "helo": "EHLO c"}.get(step, "MAIL FROM:<>")
+        assert (await wire.command(after))[0] in "23"
+
+
+@pytest.mark.parametrize("step", ["connect", "reset"])
+async def test_our_own_error_outside_of_commands(step: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening({step: fail}) as gateway:
+        wire = await gateway.wire()
+        await wire.send(b"QUIT\r\n")
+        answer = await wire.rest()
+        assert SECRET not in answer
+        assert answer.splitlines()[-1][:3] in ("421", "221")
+        assert SECRET in caplog.text
+
+
+@on_both_loops
+async def test_client_gone_after_its_final_dot_still_gets_its_message_delivered() -> None:
+    release, finished = asyncio.Event(), asyncio.Event()
+
+    async def deliver(_: bytes) -> Reply:
+        await release.wait()
+        finished.set()
+        return ACCEPTED
+
+    for leave in ("half_close", "abort", "reset"):
+        release.clear()
+        finished.clear()
+        async with listening({"message": deliver}) as gateway:
+            wire = await gateway.in_data()
+            await wire.send(b"x\r\n.\r\n")
+            await until(lambda gateway=gateway: gateway.sessions.messages == 1)
+            getattr(wire, leave)()
+            await asyncio.sleep(0.02)
+            release.set()
+            await asyncio.wait_for(finished.wait(), 1)
+            await until(lambda gateway=gateway: gateway.sessions.messages == 0)
+            wire.abort()
+            await until(lambda gateway=gateway: gateway.sessions.connections == 0)
+
+
+@on_both_loops
+async def test_commands_of_a_client_that_is_lost_are_not_carried_out() -> None:
+    release = asyncio.Event()
+
+    async def deliver(_: bytes) -> Reply:
+        await release.wait()
+        return ACCEPTED
+
+    async with listening({"message": deliver}) as gateway:
+        wire = await gateway.in_data()
+        await wire.send(b"x\r\n.\r\nMAIL FROM:<second@example.org>\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        wire.reset()
+        await asyncio.sleep(0.02)
+        release.set()
+        await until(lambda: gateway.sessions.connections == 0)
+        assert len(gateway.told.all("mail")) == 1
+
+
+@on_both_loops
+async def test_client_gone_before_its_final_dot_ends_the_work() -> None:
+    spools: list[Spool] = []
+
+    class Closing(Spool):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+    def spool() -> Spool:
+        spools.append(Closing(threshold=1000, directory="/nonexistent"))  # type: ignore[arg-type]
+        return spools[-1]
+
+    for leave in ("half_close", "abort", "reset"):
+        async with listening(spool=spool) as gateway:
+            wire = await gateway.in_data()
+            await wire.send(b"half a mess")
+            getattr(wire, leave)()
+            await until(lambda gateway=gateway: gateway.told.steps[-1][0] == "reset")
+            assert gateway.told.messages == []
+            assert spools[-1].closed  # type: ignore[attr-defined]
+            wire.abort()
+            await until(lambda gateway=gateway: gateway.sessions.connections == 0)
+
+
+@on_both_loops
+async def test_client_gone_while_a_recipient_is_asked_for_ends_the_work() -> None:
+    cancelled: list[str] = []
+
+    async def ask(_: Any) -> Reply:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.append("rcpt")
+            raise
+        return ACCEPTED
+
+    for leave in ("half_close", "abort", "reset"):
+        cancelled.clear()
+        async with listening({"rcpt": ask}) as gateway:
+            wire = await gateway.greeted()
+            await wire.command("MAIL FROM:<>")
+            await wire.send(b"RCPT TO:<b@example.net>\r\n")
+            await until(lambda gateway=gateway: bool(gateway.told.all("rcpt")))
+            getattr(wire, leave)()
+            await until(lambda gateway=gateway: gateway.told.steps[-1][0] == "reset")
+            assert cancelled == ["rcpt"]
+
+
+async def test_full_disk_is_the_senders_to_wait_out() -> None:
+    class Full(Spool):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with listening(spool=lambda: Full(threshold=1, directory="/nonexistent")) as gateway:  # type: ignore[arg-type]
+        wire = await gateway.in_data()
+        assert (await wire.command("x\r\n" * 1000 + ".")).startswith("452 4.3.1 ")
+        assert (await wire.command("MAIL FROM:<>")).startswith("250 ")
+        assert gateway.told.messages == []
+
+
+async def test_no_spool_at_all_is_told_before_the_message() -> None:
+    def none() -> Spool:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with listening(spool=none) as gateway:
+        wire = await gateway.with_recipient()
+        assert (await wire.command("DATA")).startswith("452 4.3.1 ")
+
+
+async def test_a_line_without_end_costs_no_memory(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening() as gateway:
+        wire = await gateway.greeted()
+        for _ in range(100):
+            await wire.send(b"x" * 65536)
+        await wire.send(b"\r\nNOOP\r\n")
+        assert (await wire.reply()).startswith("500 5.5.2 Command line too long")
+        assert (await wire.reply()).startswith("250 ")
+        assert not caplog.records
+
+
+async def test_a_browser_is_sent_away_at_once() -> None:
+    async with listening() as gateway:
+        wire = await gateway.wire()
+        await wire.send(b"POST / HTTP/1.1\r\nHost: mx.example.net\r\n\r\nMAIL FROM:<>\r\n")
+        assert [line[:9] for line in (await wire.rest()).splitlines()] == ["220 mx.ex", "421 4.7.0"]
+
+
+@pytest.mark.parametrize("command", ["EHLO x\\r\\nX", "MAIL FROM:<a\\r\\nb@c.example>", "NOOP {}", "HELP %s{0}"])
+async def test_nothing_of_a_client_is_repeated_to_it(command: str) -> None:
+    async with listening() as gateway:
+        wire = await gateway.greeted()
+        argument = command.partition(" ")[2]
+        assert argument not in await wire.command(command)
+
+
+async def test_reply_of_the_visit_cannot_break_out() -> None:
+    hostile = Reply(code=550, detail="7.1", lines=("x" * 600,))
+    async with listening({"mail": hostile}) as gateway:
+        wire = await gateway.greeted()
+        assert len(await wire.command("MAIL FROM:<>")) == 510
+    assert reply("550 5.7.1", "a\r\n250 b").to_bytes() == b"550-5.7.1 a?\r\n550 5.7.1 250 b\r\n"
+
+
+COMMANDS = st.sampled_from(
+    [
+        b"EHLO c\r\n",
+        b"HELO c\r\n",
+        b"MAIL FROM:<a@example.org>\r\n",
+        b"RCPT TO:<b@example.net>\r\n",
+        b"DATA\r\n",
+        b"x\r\n",
+        b".\r\n",
+        b"\r\n.\r\n",
+        b"RSET\r\n",
+        b"NOOP\r\n",
+        b"STARTTLS\r\n",
+        b"AUTH LOGIN\r\n",
+        b"BDAT 3 LAST\r\n",
+        b"VRFY x\r\n",
+        b"HELP\r\n",
+        b"\r",
+        b"\n",
+        b"\0",
+        b"\xff",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(COMMANDS, st.binary(max_size=30)), max_size=30), st.booleans())
+def test_no_input_makes_an_exception_or_a_hang(
+    caplog: pytest.LogCaptureFixture, parts: list[bytes], whole: bool
+) -> None:
+    async def talk() -> None:
+        async with listening() as gateway:
+            wire = await gateway.wire()
+            for piece in [b"".join(parts)] if whole else parts:
+                await wire.send(piece)
+                await asyncio.sleep(0)
+            wire.half_close()
+            answer = await wire.octets()
+            assert all(line[:3].isdigit() for line in answer.splitlines())
+            await wire.close()
+            await until(lambda: gateway.sessions.connections == 0)
+
+    caplog.clear()
+    asyncio.run(talk())
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -1,0 +1,232 @@
+"""What a client may do, and for how long: deadlines, counts, and the end of a worker."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from gateway.connection import Role
+from gateway.reply import Reply, reply
+from tests.support.front import ACCEPTED, listening
+from tests.support.loops import on_both_loops
+from tests.support.waiting import until
+
+NO_SUCH_USER = reply("550 5.1.1", "No such user")
+
+
+@on_both_loops
+async def test_silent_client_is_told_and_left() -> None:
+    async with listening(command_timeout=0.05) as gateway:
+        wire = await gateway.greeted()
+        assert (await wire.rest()).startswith("421 4.4.2 ")
+        await wire.close()
+        await until(lambda: gateway.sessions.connections == 0)
+        assert gateway.told.steps[-1][0] == "reset"
+
+
+@pytest.mark.parametrize("command", ["NOOP", "RSET", "EHLO client.example", "HELP"])
+@pytest.mark.parametrize("limit", ["idle_timeout", "connection_timeout"])
+async def test_commands_without_a_message_extend_nothing(command: str, limit: str) -> None:
+    async with listening(max_commands=10**6, **{limit: 0.1}) as gateway:
+        wire = await gateway.greeted()
+        started, answer = time.monotonic(), ""
+        while not answer.startswith("421"):
+            answer = await wire.command(command)
+            assert time.monotonic() - started < 2
+        assert answer.startswith("421 4.4.2 ")
+
+
+@on_both_loops
+async def test_slow_message_runs_into_the_deadline_of_the_whole() -> None:
+    async with listening(data_timeout=0.1) as gateway:
+        wire = await gateway.in_data()
+        answer = asyncio.create_task(wire.reply())
+        while not answer.done():
+            await wire.send(b"x\r\n")
+            await asyncio.sleep(0.01)
+        assert answer.result().startswith("421 4.4.2 ")
+        assert gateway.told.messages == []
+
+
+async def test_silence_within_a_message_runs_into_the_deadline_of_a_block() -> None:
+    async with listening(block_timeout=0.05) as gateway:
+        wire = await gateway.in_data()
+        await wire.send(b"x\r\n")
+        assert (await wire.rest()).startswith("421 4.4.2 ")
+        await until(lambda: gateway.told.steps[-1][0] == "reset")
+
+
+async def test_no_deadline_of_the_session_cuts_what_the_visit_does() -> None:
+    async def slow(_: bytes) -> Reply:
+        await asyncio.sleep(0.2)
+        return ACCEPTED
+
+    limits = {"command_timeout": 0.05, "block_timeout": 0.05, "data_timeout": 0.05}
+    async with listening({"message": slow}, **limits) as gateway:
+        wire = await gateway.in_data()
+        assert await wire.command("x\r\n.") == "250 2.0.0 Accepted"
+
+
+@on_both_loops
+async def test_client_that_does_not_read_is_left() -> None:
+    async with listening(command_timeout=0.1, max_errors=10**6) as gateway:
+        wire = await gateway.greeted()
+        wire.stop_reading()
+        flood = asyncio.create_task(wire.send(b"BOGUS\r\n" * 2_000_000))
+        await until(lambda: gateway.sessions.connections == 0)
+        flood.cancel()
+        wire.abort()
+
+
+async def test_too_many_errors() -> None:
+    async with listening(max_errors=3) as gateway:
+        wire = await gateway.greeted()
+        await wire.transcript("""
+            C: ONE
+            S: 500 5.5.2
+            C: TWO
+            S: 500 5.5.2
+            C: MAIL
+            S: 501 5.5.4
+            C: FOUR
+            C: MAIL FROM:<>
+            S: 500 5.5.2
+            S: 421 4.7.0 Too many errors
+            S: (end)
+        """)
+
+
+async def test_too_many_commands_without_a_message() -> None:
+    async with listening(max_commands=10) as gateway:
+        wire = await gateway.greeted()
+        answers = [await wire.command("NOOP") for _ in range(10)]
+        assert [answer[:9] for answer in answers] == ["250 2.0.0"] * 9 + ["421 4.7.0"]
+
+
+async def test_an_accepted_message_forgives() -> None:
+    async with listening(max_commands=10, max_errors=3) as gateway:
+        wire = await gateway.greeted()
+        for _ in range(5):
+            await wire.transcript("""
+                C: BOGUS
+                S: 500
+                C: MAIL FROM:<>
+                S: 250
+                C: RCPT TO:<b@example.net>
+                S: 250
+                C: DATA
+                S: 354
+                C: .
+                S: 250 2.0.0
+            """)
+
+
+async def test_guessing_addresses_ends_the_connection() -> None:
+    async with listening({"rcpt": NO_SUCH_USER}, max_refused_recipients=2) as gateway:
+        wire = await gateway.greeted()
+        await wire.transcript("""
+            C: MAIL FROM:<>
+            S: 250
+            C: RCPT TO:<a@example.net>
+            C: RCPT TO:<b@example.net>
+            C: RCPT TO:<c@example.net>
+            S: 550 5.1.1
+            S: 550 5.1.1
+            S: 550 5.1.1
+            S: 421 4.7.0 Too many refused recipients
+            S: (end)
+        """)
+
+
+async def test_too_many_messages_on_one_connection() -> None:
+    async with listening(max_messages=1) as gateway:
+        wire = await gateway.in_data()
+        assert (await wire.command(".")).startswith("250 ")
+        assert (await wire.command("MAIL FROM:<>")).startswith("421 4.7.0 ")
+
+
+async def test_own_networks_may_send_as_much_as_they_like() -> None:
+    limits = {"max_messages": 1, "max_refused_recipients": 1, "max_commands": 10}
+    async with listening({"rcpt": NO_SUCH_USER}, roles=lambda _: Role.INTERNAL, **limits) as gateway:
+        wire = await gateway.greeted()
+        for _ in range(20):
+            assert (await wire.command("MAIL FROM:<>")).startswith("250 ")
+            assert (await wire.command("RCPT TO:<a@example.net>")).startswith("550 ")
+            assert (await wire.command("RSET")).startswith("250 ")
+
+
+@on_both_loops
+async def test_connections_above_the_cap_are_refused_politely() -> None:
+    async with listening(max_connections=2) as gateway:
+        first, _ = await gateway.greeted(), await gateway.greeted()
+        third = await gateway.wire()
+        assert (await third.rest()).startswith("421 4.3.2 Too many connections")
+        await first.transcript("""
+            C: QUIT
+            S: 221 2.0.0
+            S: (end)
+        """)
+        await first.close()
+        await until(lambda: gateway.sessions.connections == 1)
+        await gateway.greeted()
+
+
+@on_both_loops
+async def test_drain_lets_idle_clients_go_at_once() -> None:
+    async with listening() as gateway:
+        wire = await gateway.greeted()
+        await asyncio.wait_for(gateway.sessions.drain(60), 1)
+        assert (await wire.rest()).startswith("421 4.3.2 Service is shutting down")
+        late = await gateway.wire()
+        assert (await late.rest()).startswith("421 4.3.2 ")
+
+
+@on_both_loops
+async def test_drain_lets_a_transaction_finish_and_no_other_begin() -> None:
+    async with listening() as gateway:
+        wire = await gateway.with_recipient()
+        drain = asyncio.create_task(gateway.sessions.drain(60))
+        await until(lambda: gateway.sessions.is_draining)
+        await wire.transcript("""
+            C: DATA
+            S: 354
+            C: x
+            C: .
+            C: MAIL FROM:<a@example.org>
+            S: 250 2.0.0 Accepted
+            S: 421 4.3.2 Service is shutting down
+            S: (end)
+        """)
+        await asyncio.wait_for(drain, 1)
+        assert gateway.told.messages == [b"x\r\n"]
+
+
+@on_both_loops
+async def test_drain_cuts_what_is_slow_and_waits_for_what_is_past_the_final_dot() -> None:
+    release = asyncio.Event()
+
+    async def deliver(_: bytes) -> Reply:
+        await release.wait()
+        return ACCEPTED
+
+    async def never(recipient: Any) -> Reply | None:
+        return await asyncio.sleep(3600) if recipient.address.local == "slow" else None
+
+    async with listening({"message": deliver, "rcpt": never}) as gateway:
+        in_data, asking, finishing = await gateway.in_data(), await gateway.greeted(), await gateway.in_data()
+        await asking.command("MAIL FROM:<>")
+        await asking.send(b"RCPT TO:<slow@example.net>\r\n")
+        await in_data.send(b"half a mess")
+        await finishing.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1 and len(gateway.told.all("rcpt")) == 3)
+        drain = asyncio.create_task(gateway.sessions.drain(0.05))
+        for cut in (in_data, asking):
+            assert (await cut.rest()).startswith("421 4.3.2 ")
+            await cut.close()
+        await until(lambda: gateway.sessions.connections == 1)
+        assert not drain.done()
+        release.set()
+        assert (await finishing.rest()).startswith("250 2.0.0 Accepted\r\n421 4.3.2 ")
+        await asyncio.wait_for(drain, 1)
+        assert gateway.told.messages == [b"x\r\n"]
