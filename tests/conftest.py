@@ -30,6 +30,13 @@ def score(pytestconfig: pytest.Config) -> Callable[[str, int, int], None]:
     return lambda suite, passed, total: scores.append((suite, passed, total))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where CI is set nothing may be left out: a skipped test fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     scores = config.stash.get(_scores, [])
     if scores:

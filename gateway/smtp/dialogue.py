@@ -53,6 +53,7 @@ class Dialogue:
         self._connection: Connection
         self._envelope: Envelope | None = None  # of the transaction under way
         self._recipients = 0
+        self._is_sender_refused = False  # the last MAIL was
         self._transactions = 0
         self.farewell: Reply | None = None
         self.is_past_final_dot = False  # the message is finished, whatever the client does
@@ -198,6 +199,7 @@ class Dialogue:
         if farewell := self._tally.transaction():
             return self._dismiss(farewell)
         self._transactions += 1
+        self._is_sender_refused = True
         ident = envelope_id(self.id, self._transactions)
         envelope = parse_mail(argument, self._front.offered(self._connection), envelope_id=ident)
         if isinstance(envelope, Reply):
@@ -205,12 +207,13 @@ class Dialogue:
         answer = await self._visit.mail(envelope)
         if answer.is_success:
             self._envelope = envelope
+            self._is_sender_refused = False
             self._progress = self._now()
         return self._answer(answer)
 
     async def _rcpt(self, argument: str) -> None:
         if self._envelope is None:
-            return self._refuse(self._missing)
+            return self._out_of_turn()
         if self._recipients >= self._settings.max_recipients:
             return self._outbox.say(replies.TOO_MANY_RECIPIENTS)
         recipient = parse_rcpt(argument, self._front.offered(self._connection), self._envelope)
@@ -228,8 +231,10 @@ class Dialogue:
     async def _data(self, argument: str) -> None:
         if argument:
             return self._refuse(replies.NO_ARGUMENT)
+        if self._envelope is None:
+            return self._out_of_turn()
         if not self._recipients:
-            return self._refuse(replies.NO_RECIPIENTS if self._envelope else self._missing)
+            return self._outbox.say(replies.NO_RECIPIENTS)
         try:
             spool = self._front.spool()
         except OSError as error:
@@ -280,9 +285,10 @@ class Dialogue:
             self._tally.accepted()
         return answer
 
-    @property
-    def _missing(self) -> Reply:
-        return replies.NEED_MAIL if self._connection.helo else replies.NEED_HELO
+    def _out_of_turn(self) -> None:
+        """RCPT or DATA without a transaction. Behind a refused MAIL a client that pipelines does no wrong (RFC 2920)."""
+        refusal = replies.NEED_MAIL if self._connection.helo else replies.NEED_HELO
+        return self._outbox.say(refusal) if self._is_sender_refused else self._refuse(refusal)
 
     async def _rset(self, argument: str) -> None:
         if argument:

@@ -57,6 +57,7 @@ class Channel:
     servers: Sequence[str]
     timeout: float
     tries: int
+    max_kept: int = MAX_KEPT_OCTETS
     _library: _Library = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +98,7 @@ class Channel:
 
     async def _replace(self, library: _Library, answer: Answer) -> None:
         library.octets += ANSWER_OCTETS + answer.octets
-        if library.octets > MAX_KEPT_OCTETS and library is self._library:
+        if library.octets > self.max_kept and library is self._library:
             self._library = self._open()
         if library is not self._library and not library.under_way:
             await library.resolver.close()

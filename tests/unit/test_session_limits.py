@@ -97,6 +97,14 @@ async def test_too_many_errors() -> None:
         """)
 
 
+async def test_commands_pipelined_behind_a_refused_sender_are_no_errors() -> None:
+    async with listening({"mail": reply("451 4.7.1", "Later")}, max_errors=3) as gateway:
+        wire = await gateway.greeted()
+        await wire.send(b"MAIL FROM:<>\r\n" + b"RCPT TO:<b@example.net>\r\n" * 50 + b"DATA\r\nRSET\r\n")
+        answers = [(await wire.reply())[:9] for _ in range(53)]
+        assert answers == ["451 4.7.1", *["503 5.5.1"] * 51, "250 2.0.0"]
+
+
 async def test_too_many_commands_without_a_message() -> None:
     async with listening(max_commands=10) as gateway:
         wire = await gateway.greeted()

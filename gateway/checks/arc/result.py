@@ -43,6 +43,10 @@ class ArcResult:
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
+        """Nothing for temperror: RFC 8617 section 10.1 registers no such word, and readers such as SpamAssassin pass over a
+        whole field that has an unknown one."""
+        if self.result is ChainStatus.TEMPERROR:
+            return ()
         oldest = () if self.oldest_pass is None else (Property("header", "oldest-pass", str(self.oldest_pass)),)
         comment = f"i={self.length}" if self.length else ""
         return (MethodResult("arc", self.result.value, reason=self.reason, properties=oldest, comment=comment),)

@@ -173,8 +173,8 @@ class _Query(spf.query):  # type: ignore[misc]
         return answer.records
 
     def _count_void(self, name: str) -> None:
-        """Section 4.6.4 counts terms, and pyspf would count lookups: some exchanges without an IPv6 address are no error
-        of a domain. `lookups` is the number of the term."""
+        """Section 4.6.4 counts terms, and pyspf would count lookups: some exchanges without an IPv6 address are no
+        error of a domain. `lookups` is the number of the term."""
         self._void_terms.add(self.lookups)
         if len(self._void_terms) > spf.MAX_VOID_LOOKUPS:
             raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} terms without an answer", name)
