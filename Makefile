@@ -33,7 +33,9 @@ hostile: $(VENV)/test
 	$(PYTEST) tests/hostile
 
 bench: $(VENV)/test
-	for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(PYTHON) $$bench || exit 1; done
+	for bench in tests/bench/bench_*.py; do \
+	    echo "== $$bench"; $(PYTHON) -m tests.bench.$$(basename $$bench .py) || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

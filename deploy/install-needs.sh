@@ -48,6 +48,7 @@ debian spamd spamd spamassassin || say "spamd could not be installed: mail will 
 if [ "$purpose" = test ]; then
     debian postconf postfix
     debian spamc spamc
+    perl -MMail::SPF -e 1 2>/dev/null || debian no-such-program libmail-spf-perl
     debian swaks swaks
     debian strace strace
     debian systemd-analyze systemd

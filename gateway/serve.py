@@ -96,7 +96,7 @@ class Gateway:
         self._log = MessageLog(settings.log)
         self._resolver = DnsResolver(settings.dns)
         self._disk = DiskThreads(threads=DISK_THREADS, waiting=DISK_WAITING)
-        self._sessions = Sessions(limit=settings.session.max_connections)
+        self._sessions = Sessions(limit=settings.session.max_connections, watcher=metrics)
         self._servers: list[asyncio.Server] = []
         self.parts = build_parts(
             settings,

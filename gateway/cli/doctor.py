@@ -6,6 +6,7 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
+from gateway.cli.console import make_console
 from gateway.cli.options import WRONG, add_config, load_config
 from gateway.config import Settings
 from gateway.health import Finding, Grade, examine_host
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     settings = load_config(options)
     if settings is None:
         return WRONG
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     findings = asyncio.run(_show_all(console, settings))
     return int(any(finding.grade is Grade.BAD for finding in findings))
 

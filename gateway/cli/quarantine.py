@@ -8,11 +8,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gateway import config
+from gateway.cli.console import make_console
 from gateway.config import ConfigError, Settings
 from gateway.delivery.label import LabelError
 from gateway.delivery.quarantine import Entry, Kept, Quarantine, read
@@ -59,10 +59,12 @@ def _runner(act: Action) -> Callable[[argparse.Namespace], int]:
 
 
 def _list(quarantine: Quarantine, settings: Settings, options: argparse.Namespace) -> int:
-    table = Table("ID", "Stored (UTC)", "Sender", "Recipients", "Reason", "Octets", box=None)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("ID", "Stored (UTC)", "Sender", "Recipients", "Reason", "Octets"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "ID")
     for entry in quarantine.entries():
         table.add_row(*map(Text, _row(entry)))
-    Console().print(table)
+    make_console().print(table)
     return 0
 
 

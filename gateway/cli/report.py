@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli.console import make_console
 from gateway.inspection import Explanation, Inspection
 from gateway.policy.verdict import Action, Mode
 
@@ -32,7 +33,7 @@ _ACTION_COLOURS = {
 
 def show(found: Inspection) -> None:
     """Print the report on standard output; in colour only where that is a terminal."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     console.print(_checks(found))
     for explanation in found.explanations:
         _show_rule(console, explanation)

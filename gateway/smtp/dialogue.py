@@ -286,7 +286,7 @@ class Dialogue:
         return answer
 
     def _out_of_turn(self) -> None:
-        """RCPT or DATA without a transaction. Behind a refused MAIL a client that pipelines does no wrong (RFC 2920)."""
+        """RCPT or DATA without a transaction: behind a refused MAIL no fault of a client that pipelines (RFC 2920)."""
         refusal = replies.NEED_MAIL if self._connection.helo else replies.NEED_HELO
         return self._outbox.say(refusal) if self._is_sender_refused else self._refuse(refusal)
 

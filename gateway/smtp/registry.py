@@ -16,12 +16,21 @@ class Draining(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Who counts connections."""
+
+    def connection_opened(self) -> None: ...
+
+    def connection_closed(self) -> None: ...
+
+
 class Sessions:
     """The open sessions of one worker. `messages` counts those whose final dot we have: they always finish."""
 
-    def __init__(self, *, limit: int) -> None:
-        """`limit` bounds what clients can make one worker hold."""
+    def __init__(self, *, limit: int, watcher: Watcher | None = None) -> None:
+        """`limit` bounds what clients can make one worker hold. `watcher` is told of each connection."""
         self._limit = limit
+        self._watcher = watcher
         self._open: set[Draining] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -39,10 +48,16 @@ class Sessions:
     def enter(self, session: Draining) -> None:
         self._open.add(session)
         self._empty.clear()
+        if self._watcher:
+            self._watcher.connection_opened()
 
     def leave(self, session: Draining) -> None:
         """Safe to call twice."""
-        self._open.discard(session)
+        if session not in self._open:
+            return
+        self._open.remove(session)
+        if self._watcher:
+            self._watcher.connection_closed()
         if not self._open:
             self._empty.set()
 

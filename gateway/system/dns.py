@@ -81,6 +81,7 @@ class DnsResolver:
         self._settings = settings
         self._cache = DnsCache(size=settings.cache_size, clock=clock)
         self._in_flight: dict[Question, asyncio.Task[Answer]] = {}
+        self._limits: set[asyncio.Timeout] = set()
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._closed = False
         self._channel = Channel(settings.servers, timeout=settings.timeout, tries=settings.tries)
@@ -103,6 +104,9 @@ class DnsResolver:
         """End every lookup under way; whoever waits for one gets a timeout."""
         self._closed = True
         await self._channel.close()
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(0)
         await asyncio.gather(*self._in_flight.values())
 
     def _begin(self, question: Question) -> "asyncio.Task[Answer]":
@@ -112,11 +116,13 @@ class DnsResolver:
 
     async def _look_up(self, question: Question) -> Answer:
         try:
-            async with asyncio.timeout(self._settings.deadline), self._slots:
+            async with asyncio.timeout(self._settings.deadline) as limit, self._slots:
+                self._limits.add(limit)
                 found = NO_ANSWER if self._closed else await self._channel.ask(question)
         except TimeoutError:
             found = NO_ANSWER
         finally:
+            self._limits.discard(limit)
             del self._in_flight[question]
         answer = Answer(found.status, found.records, self._kept_for(found))
         self._cache.put(question, answer)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dns.message
 import dns.name
-import dns.rdata
+import dns.rdataclass
 import pycares
 
 from gateway.system.dnscache import Answer, Status
@@ -44,7 +44,7 @@ def read_answer(records: Iterable[Record], name: str, rrtype: str) -> Answer:
 
 def from_ares(result: pycares.DNSResult) -> Iterable[Record]:
     for record in result.answer:
-        if record.type in _ARES:
+        if record.type in _ARES and record.record_class == pycares.QUERY_CLASS_IN:
             rrtype, value = _ARES[record.type]
             yield Record(_host(record.name), rrtype, record.ttl, value(record.data))
 
@@ -52,7 +52,7 @@ def from_ares(result: pycares.DNSResult) -> Iterable[Record]:
 def from_dnspython(reply: dns.message.Message) -> Iterable[Record]:
     for rrset in reply.answer:
         value = _DNSPYTHON.get(rrset.rdtype.name)
-        if value is not None:
+        if value is not None and rrset.rdclass == dns.rdataclass.IN:
             for rdata in rrset:
                 yield Record(_shown(rrset.name), rrset.rdtype.name, rrset.ttl, value(rdata))
 

@@ -34,7 +34,7 @@ class Metrics:
         no room for its files."""
         _reserve_files(os.environ.get(DIRECTORY_VARIABLE, ""))
         self._registry = registry or CollectorRegistry()
-        self._connections = self._counter("connections", "Connections accepted, by the client's role", "role")
+        self._connections = self._counter("connections", "Connections accepted")
         self._sessions = Gauge(
             "mailward_sessions",
             "Connections that are open now",
@@ -61,8 +61,8 @@ class Metrics:
         self._children: dict[tuple[str, ...], Counter] = {}
         self._steps: dict[str, Histogram] = {}
 
-    def connection_opened(self, role: str) -> None:
-        self._count(self._connections, role)
+    def connection_opened(self) -> None:
+        self._connections.inc()
         self._sessions.inc()
 
     def connection_closed(self) -> None:

@@ -69,8 +69,8 @@ class WorkerProcess:
         return self.state is State.READY
 
     def beats(self) -> bool:
-        """Whether its loop has lately given a sign of life."""
-        return self.state is not State.GONE and time.monotonic() - self._heard <= self._limits.silence
+        """Whether it has been ready and its loop has lately given a sign of life."""
+        return self.state in (State.READY, State.DRAINING) and time.monotonic() - self._heard <= self._limits.silence
 
     def drain(self) -> None:
         """Tell it to end. Told again, it is to hurry: only what is past the sender's final dot still finishes."""

@@ -51,7 +51,7 @@ class Banner:
         task = asyncio.current_task()
         assert task
         self._sessions[task] = writer
-        self._metrics.connection_opened("stranger")
+        self._metrics.connection_opened()
         try:
             writer.write(b"%d\n" % os.getpid())
             while line := await reader.readline():
@@ -65,7 +65,7 @@ class Banner:
     async def _obey(self, words: list[str], task: "asyncio.Task[None]") -> None:
         match words:
             case ["block"]:
-                time.sleep(3600)  # noqa: ASYNC251
+                time.sleep(3600)
             case ["work", seconds]:
                 self._working.add(task)
                 await asyncio.sleep(float(seconds))

@@ -83,7 +83,7 @@ class RunningGateway:
             client.ehlo()
             for command, call in (
                 ("MAIL", lambda: client.mail(sender)),
-                ("RCPT", lambda: client.rcpt(recipient)),
+                ("RCPT", lambda: client.docmd(f"RCPT TO:<{recipient}>")),
                 ("DATA", lambda: client.data(message)),
             ):
                 code, text = call()

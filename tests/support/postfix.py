@@ -149,10 +149,10 @@ class Postfix:
     def wait_until(self, condition: Callable[[], bool], failure: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            ended = self._master is not None and self._master.poll() is not None
-            if ended or time.monotonic() > deadline:
+            status = self._master.poll() if self._master else None
+            if status is not None or time.monotonic() > deadline:
                 errors = (self._root / "stderr").read_text(errors="replace")
-                raise AssertionError(f"{failure}:\n{errors[-2000:]}\n{self.log()[-3000:]}")
+                raise AssertionError(f"{failure} (status {status}):\n{errors[-2000:]}\n{self.log()[-3000:]}")
             time.sleep(0.02)
 
     def _prepare(self) -> None:
