@@ -6,17 +6,16 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from gateway import config
 from gateway.cli.console import make_console
-from gateway.config import ConfigError, Settings
+from gateway.cli.options import WRONG, add_config, load_config
+from gateway.config import Settings
 from gateway.delivery.label import LabelError
 from gateway.delivery.quarantine import Entry, Kept, Quarantine, read
-from gateway.delivery.release import HopFor, Released, release
+from gateway.delivery.release import Released, release
 from gateway.delivery.routes import Routes, Surroundings, build_routes
 from gateway.reply import printable
 
@@ -25,7 +24,7 @@ Action = Callable[[Quarantine, Settings, argparse.Namespace], int]
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("quarantine", help="look at quarantined mail, release it, remove what is old")
-    parser.add_argument("--config", metavar="FILE", type=Path, default=config.DEFAULT_PATH, help="the configuration")
+    add_config(parser)
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, act, text in (
         ("list", _list, "list what is there, the oldest first"),
@@ -41,15 +40,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _runner(act: Action) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        try:
-            settings = config.load(options.config)
-        except ConfigError as error:
-            return _complain(str(error), status=2)
+        settings = load_config(options)
+        if settings is None:
+            return WRONG
         if settings.quarantine.directory is None:
-            return _complain(
-                "the configuration has no directory for the quarantine: mail is marked and delivered", status=2
-            )
-        with ThreadPoolExecutor(max_workers=1) as disk:
+            _complain("[quarantine] has no directory, so quarantined mail is marked and delivered")
+            return WRONG
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
             try:
                 return act(Quarantine(settings.quarantine, disk), settings, options)
             except (OSError, LabelError) as error:
@@ -104,8 +101,7 @@ async def _hand_over(quarantine: Quarantine, kept: Kept, settings: Settings) -> 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
         routes = _routes(settings, disk)
         try:
-            hop_for: HopFor = routes.hop_for
-            return await release(quarantine, kept, hop_for)
+            return await release(quarantine, kept, routes.hop_for)
         finally:
             routes.close()
 
@@ -123,6 +119,6 @@ def _unknown(identity: str) -> int:
     return _complain(f"there is no message {identity} in the quarantine")
 
 
-def _complain(text: str, *, status: int = 1) -> int:
+def _complain(text: str) -> int:
     print(f"mailward quarantine: {text}", file=sys.stderr)
-    return status
+    return 1

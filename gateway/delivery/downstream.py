@@ -100,7 +100,7 @@ class SmtpDelivery:
         except Broken as error:
             return self._failed(error).reply
         finally:
-            self._lease.hold()
+            self._lease.release() if self._mail_refusal else self._lease.hold()
 
     async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
         try:

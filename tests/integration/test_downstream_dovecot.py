@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+def dovecot() -> Iterator[Dovecot]:
     config = example("downstream.md", "dovecot").replace("user = mailward", "user = root")
-    with Dovecot(tmp_path_factory.mktemp("lmtp"), config=config, sieve=example("downstream.md", "sieve")) as running:
+    with Dovecot(config=config, sieve=example("downstream.md", "sieve")) as running:
         yield running
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def postfix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
-    with Postfix(tmp_path_factory.mktemp("downstream")) as running:
+def postfix() -> Iterator[Postfix]:
+    with Postfix() as running:
         yield running
 
 
@@ -79,14 +78,14 @@ async def test_many_refused_recipients_do_not_exhaust_the_patience_of_postfix(po
                 assert str(course.rcpts[0]).startswith("550 5.1.1")
 
 
-async def test_mail_goes_on_after_postfix_was_restarted(tmp_path: Path) -> None:
-    with Postfix(tmp_path) as postfix, route(endpoint(postfix)) as hop:
+async def test_mail_goes_on_after_postfix_was_restarted() -> None:
+    with Postfix() as postfix, route(endpoint(postfix)) as hop:
         assert (await deliver(hop, ("alice@example.org",))).told.startswith("250")
         delivery = hop.open(CONNECTION, envelope(), "")
         assert (await delivery.recipient(recipient("bob@example.org"))).is_success
         postfix.stop()
         down = await deliver(hop, ("alice@example.org",))
-        assert str(down.rcpts[0]).startswith("451 4.4.1")
+        assert str(down.rcpts[0]).startswith("451 4.4.")
         postfix.start()
         outcome = await delivery.send(envelope("bob@example.org"), stamped())
         assert outcome.reply.is_success
@@ -100,14 +99,14 @@ async def test_postfix_refuses_to_relay_for_us(postfix: Postfix) -> None:
 
 
 @pytest.fixture(scope="module")
-def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def documented() -> Iterator[Postfix]:
     """Set up by the examples of docs/downstream.md."""
-    directory = tmp_path_factory.mktemp("documented")
-    checks = directory / "header_checks"
-    checks.write_text(example("downstream.md", "postfix-header-checks"))
-    smtpd = example("downstream.md", "postfix-master").replace("10025", "{port}")
-    settings = {"header_checks": f"regexp:{checks}", "smtpd_authorized_xforward_hosts": ""}
-    with Postfix(directory, users=("alice", "quarantine"), settings=settings, smtpd=smtpd) as running:
+    with Postfix(
+        users=("alice", "bob", "quarantine"),
+        settings={"smtpd_authorized_xforward_hosts": ""},
+        smtpd=example("downstream.md", "postfix-master").replace("10025", "{port}"),
+        header_checks=example("downstream.md", "postfix-header-checks"),
+    ) as running:
         yield running
 
 
@@ -120,9 +119,9 @@ async def test_the_documented_service_takes_mail_for_its_users_only(documented: 
 
 
 async def test_the_documented_header_check_puts_quarantined_mail_away(documented: Postfix) -> None:
-    before = len(documented.mailbox("alice"))
     with route(endpoint(documented)) as hop:
         for field in (b"X-Mailward-Quarantine: dmarc-quarantine\r\n", b"X-Mailward-Quarantine-Release: m1\r\n"):
-            await deliver(hop, ("alice@example.org",), message=stamped(header=field))
+            await deliver(hop, ("bob@example.org",), message=stamped(header=field))
     assert len(documented.wait_for_mail("quarantine")) == 1
-    assert len(documented.wait_for_mail("alice", before + 1)) == before + 1
+    (released,) = documented.wait_for_mail("bob")
+    assert b"X-Mailward-Quarantine-Release: m1" in released

@@ -42,10 +42,10 @@ mail.sender.example. 60 IN A 127.0.0.9
 
 
 @pytest.fixture(scope="module")
-def postfix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def postfix() -> Iterator[Postfix]:
     if not is_available():
         pytest.skip("Postfix is not installed, or this is not root: what needs it is left out")
-    with Postfix(tmp_path_factory.mktemp("postfix")) as running:
+    with Postfix() as running:
         yield running
 
 
@@ -198,7 +198,7 @@ def test_stopped_downstream_defers_and_loses_nothing(tmp_path: Path, dns: str) -
 
 
 def test_downstream_stopped_while_a_message_comes_defers(tmp_path: Path, dns: str, postfix: Postfix) -> None:
-    with Postfix(tmp_path / "postfix") as own:
+    with Postfix() as own:
         more = f'[route.default]\nhosts = ["smtp://127.0.0.1:{own.port}"]\nretry_dead = 0\n'
         with running_gateway(tmp_path / "gateway", dns=dns, more=more) as gateway, gateway.client() as client:
             client.ehlo()

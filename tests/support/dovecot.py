@@ -1,6 +1,6 @@
 """A private real Dovecot that takes mail by LMTP: its own directory, a Unix socket, a Maildir for each user.
 
-    with Dovecot(tmp_path, sieve=SCRIPT) as dovecot:
+    with Dovecot(config=CONFIG, sieve=SCRIPT) as dovecot:
         ...                                       # speak LMTP to dovecot.socket
         dovecot.mailbox("alice", "Junk")
 
@@ -50,8 +50,8 @@ def is_available() -> bool:
 class Dovecot:
     """`config` is a part of dovecot.conf that makes it speak LMTP on {socket}; `sieve` is run for every user."""
 
-    def __init__(self, directory: Path, *, config: str, sieve: str, users: tuple[str, ...] = ("alice", "bob")) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="dovecot-", dir=directory))
+    def __init__(self, *, config: str, sieve: str, users: tuple[str, ...] = ("alice", "bob")) -> None:
+        self._root = Path(tempfile.mkdtemp(prefix="mailward-dovecot-"))
         self._config = config
         self._sieve = sieve
         self._users = users
@@ -62,7 +62,25 @@ class Dovecot:
         return self._root / "run" / "lmtp"
 
     def __enter__(self) -> Self:
-        self._prepare()
+        try:
+            self._prepare()
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._master is not None:
+            self._master.terminate()
+            try:
+                self._master.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._master.kill()
+                self._master.wait()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _start(self) -> None:
         command = ["/usr/sbin/dovecot", "-F", "-c", str(self._root / "dovecot.conf")]
         with (self._root / "stderr").open("wb") as errors:
             self._master = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
@@ -71,16 +89,6 @@ class Dovecot:
             if self._master.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"Dovecot did not start: {self.log()}")
             time.sleep(0.02)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._master is not None
-        self._master.terminate()
-        try:
-            self._master.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._master.kill()
-            self._master.wait()
 
     def mailbox(self, user: str, folder: str = "") -> list[bytes]:
         """What is in a folder of a user; "" is the inbox. LMTP says 250 only once it is there."""
@@ -92,9 +100,7 @@ class Dovecot:
         return "\n".join(file.read_text(errors="replace")[-2000:] for file in files if file.exists())
 
     def _prepare(self) -> None:
-        for directory in (self._root, *self._root.parents):
-            if directory.stat().st_uid == os.geteuid():
-                directory.chmod(directory.stat().st_mode | 0o011)
+        self._root.chmod(0o755)
         for part in ("mail", "home"):
             (self._root / part).mkdir()
             os.chown(self._root / part, 65534, 65534)

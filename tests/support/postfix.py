@@ -1,6 +1,6 @@
 """A private real Postfix: its own configuration, queue and data under one directory, on a free loopback port.
 
-    with Postfix(tmp_path) as postfix:
+    with Postfix() as postfix:
         ...                                   # speak SMTP to 127.0.0.1, postfix.port
         postfix.mailbox("alice")              # the messages that arrived for alice@example.org
         postfix.log()
@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ smtpd_authorized_xclient_hosts = 127.0.0.1
 smtpd_recipient_restrictions = reject_unauth_destination
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_tls_security_level = none
+header_checks = regexp:{root}/header_checks
 maximal_queue_lifetime = 0
 bounce_queue_lifetime = 0
 notify_classes =
@@ -85,30 +87,38 @@ def is_available() -> bool:
 
 
 class Postfix:
-    """`smtpd` is the service of master.cf that listens on {port}; `settings` are further ones of main.cf."""
+    """`smtpd` is the service of master.cf that listens on {port}; `settings` are further ones of main.cf, and
+    `header_checks` is such a table, of regular expressions."""
 
     def __init__(
         self,
-        directory: Path,
         *,
         users: Sequence[str] = USERS,
         settings: Mapping[str, str] | None = None,
         smtpd: str = SMTPD,
+        header_checks: str = "",
     ) -> None:
-        self._root = directory / "postfix"
+        # Not in a directory of pytest: another pytest that starts closes those to the users of Postfix's daemons.
+        self._root = Path(tempfile.mkdtemp(prefix="mailward-postfix-"))
         self._users = users
         self._settings = settings or {}
         self._smtpd = smtpd
+        self._header_checks = header_checks
         self._master: subprocess.Popen[bytes] | None = None
         self.port = 0
 
     def __enter__(self) -> Self:
-        self._prepare()
-        self.start()
+        try:
+            self._prepare()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def start(self) -> None:
         """Start it, also again after stop(), on the same port."""
@@ -156,9 +166,9 @@ class Postfix:
             time.sleep(0.02)
 
     def _prepare(self) -> None:
+        self._root.chmod(0o755)
         for part in ("etc", "queue", "data", "mail"):
-            (self._root / part).mkdir(parents=True)
-        self._open_path()
+            (self._root / part).mkdir()
         shutil.chown(self._root / "data", "postfix")
         os.chown(self._root / "mail", 65534, 65534)
         with socket.socket() as probe:
@@ -168,15 +178,9 @@ class Postfix:
         main = _MAIN.format(root=self._root, domain=DOMAIN, settings=settings)
         (self._root / "etc" / "main.cf").write_text(main)
         (self._root / "etc" / "master.cf").write_text(self._smtpd.format(port=self.port) + _MASTER)
+        (self._root / "header_checks").write_text(self._header_checks)
         (self._root / "users").write_text("".join(f"{user}@{DOMAIN} {user}/\n" for user in self._users))
         self._make_queue()
-
-    def _open_path(self) -> None:
-        """Let Postfix's users pass through the directories of a test, which are closed to others."""
-        for directory in (self._root, *self._root.parents):
-            mode = directory.stat().st_mode
-            if not mode & 0o001 and directory.stat().st_uid == os.geteuid():
-                directory.chmod(mode | 0o011)
 
     def _make_queue(self) -> None:
         """The queue as post-install would make it."""

@@ -1,3 +1,4 @@
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from gateway.delivery.downstream import SmtpRoute
 from gateway.delivery.maildir import MaildirHop
 from gateway.delivery.routes import DomainSettings, Routes, RouteSettings, Surroundings, build_routes
 from tests.support.deliveries import disk_threads
+from tests.support.documents import example
 
 ROUTES = {
     "default": RouteSettings(hosts=("smtp://127.0.0.1:10025",)),
@@ -82,3 +84,13 @@ def test_a_maildir_is_a_route() -> None:
 def test_hosts_that_do_not_go_together_are_refused(hosts: tuple[str, ...]) -> None:
     with pytest.raises(ValidationError):
         RouteSettings(hosts=hosts)
+
+
+def test_the_documented_routes_are_valid() -> None:
+    settings = tomllib.loads(example("downstream.md", "toml"))
+    routes = {name: RouteSettings.model_validate(table) for name, table in settings["route"].items()}
+    domains = {name: DomainSettings.model_validate(table) for name, table in settings["domain"].items()}
+    with disk_threads() as disk:
+        built = build_routes(routes, domains, Surroundings(hostname="mx.example.org", disk=disk))
+    assert name_of(built, "lists.example.org") == "mailboxes"
+    assert name_of(built, "example.org") == "default"
