@@ -51,6 +51,7 @@ if [ "$purpose" = test ]; then
     perl -MMail::SPF -e 1 2>/dev/null || debian no-such-program libmail-spf-perl
     debian swaks swaks
     debian strace strace
+    debian dovecot dovecot-core dovecot-lmtpd dovecot-sieve
     debian systemd-analyze systemd
 fi
 
