@@ -3,12 +3,14 @@
 What a mechanism can be told stands beside the mechanism; this module puts the sections together.
 """
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from gateway import tomlfile
 from gateway.addresses import split_host_port
@@ -30,6 +32,33 @@ from gateway.tomlfile import Problem, TomlFile, did_you_mean
 
 DEFAULT_PATH = Path("/etc/mailward/mailward.toml")
 
+_identity_re = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?\Z")
+
+_UNKNOWN_ROUTE = "unknown_route"  # our own kind of error, beside those of pydantic
+
+# What is said in place of pydantic's words, by the kind of the error: of a file, not of Python's types.
+_WORDS = {
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "tuple_type": "must be a list in square brackets",
+    "too_short": "must not be empty",
+    "string_type": "must be text in quotes",
+    "path_type": "must be a path in quotes",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "enum": "must be {expected}",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string_pattern_mismatch": "must have the form {pattern}",
+}
+
 
 def _domain(text: str) -> str:
     """A domain of ours in canonical form; a leading dot stands for everything below it."""
@@ -44,28 +73,56 @@ def _host_port(text: str) -> str:
     return text
 
 
+def _identity(text: str) -> str:
+    if text and not _identity_re.match(text):
+        raise ValueError(f'"{text}" is no name of letters and digits, with dots, hyphens and underscores between them')
+    return text
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    return ip_network(str(value))
+
+
+def _with_default(routes: dict[str, RouteSettings]) -> dict[str, RouteSettings]:
+    if DEFAULT_ROUTE not in routes:
+        raise ValueError(f"there is no [route.{DEFAULT_ROUTE}]: say where accepted mail goes")
+    return routes
+
+
+def _with_known_route(domain: DomainSettings, info: ValidationInfo) -> DomainSettings:
+    routes = info.data.get("route", {domain.route: None})  # without routes there is a problem already
+    if domain.route not in routes:
+        known = {"route": domain.route, "hint": did_you_mean(domain.route, routes)}
+        raise PydanticCustomError(_UNKNOWN_ROUTE, "there is no [route.{route}]", known)
+    return domain
+
+
 Domain = Annotated[str, AfterValidator(_domain)]
+Identity = Annotated[str, AfterValidator(_identity)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
-Network = IPv4Network | IPv6Network
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Routes = Annotated[dict[str, RouteSettings], AfterValidator(_with_default)]
+RoutedDomain = Annotated[DomainSettings, AfterValidator(_with_known_route)]
 
 
 class NetworkSettings(Section):
-    """The table [networks]: clients that are known by their address. What is listed must be under our control, or under that
-    of somebody we trust."""
+    """The table [networks]: clients that are known by their address. What is listed must be under our control, or
+    under that of somebody we trust."""
 
     own: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     """Our own networks: exempt from SPF and from limits, and trusted and internal for SpamAssassin."""
 
     relays: tuple[Network, ...] = ()
-    """Relay partners, such as a secondary MX or a forwarding service: exempt from SPF and from limits; SpamAssassin judges the
-    client before them."""
+    """Relay partners, such as a secondary MX or a forwarding service: exempt from SPF and from limits; SpamAssassin
+    judges the client before them."""
 
 
 class LimitSettings(Section):
     """The table [limits]: limits of a message as a whole."""
 
     header_size: int = Field(default=256 * 1024, ge=16 * 1024)
-    """Octets of the header section. Each field is held in memory and looked at by every check; real ones stay below 64 KiB."""
+    """Octets of the header section. Each field is held in memory and looked at by every check; real ones stay below
+    64 KiB."""
 
     received: int = Field(default=100, ge=10)
     """Received fields above which a message is taken to loop; RFC 5321 section 6.3 asks for no less than 100."""
@@ -77,7 +134,8 @@ class LimitSettings(Section):
     """Octets of a message that are held in memory; a larger one goes to an unlinked file in the spool directory."""
 
     check_timeout: float = Field(default=30.0, gt=0)
-    """Seconds that SPF, DKIM, ARC, DMARC and the reverse name have each. What has not answered by then is unavailable."""
+    """Seconds that SPF, DKIM, ARC, DMARC and the reverse name have each. What has not answered by then is
+    unavailable."""
 
 
 class RulesSettings(Section):
@@ -99,14 +157,14 @@ class Settings(Section):
     hostname: Domain
     """The name of this host: in the banner, in Received, and in DNS both ways."""
 
-    authserv_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,255}$")
-    """The identity that our Authentication-Results fields bear (RFC 8601 section 2.5). Fields from outside that claim it are
-    removed. Empty: the hostname."""
+    authserv_id: Identity = ""
+    """The identity that our Authentication-Results fields bear (RFC 8601 section 2.5). Fields from outside that claim
+    it are removed. Empty: the hostname."""
 
     domains: tuple[Domain, ...] = Field(min_length=1)
     """The domains that mail is accepted for: "example.org" for itself, ".example.org" for every name below it."""
 
-    listen: tuple[HostPort, ...] = ("0.0.0.0:25", "[::]:25")
+    listen: tuple[HostPort, ...] = Field(default=("0.0.0.0:25", "[::]:25"), min_length=1)
     """Where mail is awaited; not used where systemd passes sockets."""
 
     state_directory: Path = Path("/var/lib/mailward")
@@ -125,8 +183,8 @@ class Settings(Section):
     arc: ArcSettings = ArcSettings()
     spamd: SpamdSettings = SpamdSettings()
     rules: RulesSettings = RulesSettings()
-    route: dict[str, RouteSettings]
-    domain: dict[Domain, DomainSettings] = Field(default_factory=dict)
+    route: Routes
+    domain: dict[Domain, RoutedDomain] = Field(default_factory=dict)  # after the routes, which are looked up in it
     quarantine: QuarantineSettings = QuarantineSettings()
     workers: SupervisorSettings = SupervisorSettings()
     log: LogSettings = LogSettings()
@@ -135,15 +193,6 @@ class Settings(Section):
     def identity(self) -> str:
         """The authserv-id in force."""
         return self.authserv_id or self.hostname
-
-    @model_validator(mode="after")
-    def _routes_exist(self) -> "Settings":
-        if DEFAULT_ROUTE not in self.route:
-            raise ValueError(f"there is no [route.{DEFAULT_ROUTE}]: say where accepted mail goes")
-        for name, settings in self.domain.items():
-            if settings.route not in self.route:
-                raise ValueError(f'[domain."{name}"] names the route "{settings.route}", which is not there')
-        return self
 
 
 class ConfigError(Exception):
@@ -169,28 +218,36 @@ def load(path: Path) -> Settings:
 def _problems(file: TomlFile, error: ValidationError) -> list[Problem]:
     """One problem for each place, in the order of the file: the members of a union each object in their own words."""
     by_path: dict[TomlPath, Problem] = {}
-    for detail in error.errors(include_url=False, include_context=False):
-        path, hint = _within(file.data, detail["loc"]), ""
-        message = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            message, hint = f'unknown key "{path[-1]}"', did_you_mean(str(path[-1]), _keys_beside(path))
-        elif detail["type"] == "missing":
-            message = f'the key "{detail["loc"][-1]}" is missing'
-            path = (*path, str(detail["loc"][-1]))
-        by_path.setdefault(path, file.problem(path, message[:1].lower() + message[1:], hint))
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and detail["input"]:  # it has entries, and all of them are wrong
+            continue
+        path, message, hint = _told(_within(file.data, detail["loc"]), detail)
+        by_path.setdefault(path, file.problem(path, message, hint))
     return sorted(by_path.values(), key=lambda problem: (problem.line, problem.column))
+
+
+def _told(path: TomlPath, detail: Mapping[str, Any]) -> tuple[TomlPath, str, str]:
+    """Where an error of pydantic's is, what is said about it, and a hint. Of the path, `path` is what the file has."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return path, f'unknown key "{path[-1]}"', did_you_mean(str(path[-1]), _keys_beside(path))
+    if kind == "missing":
+        name = str(detail["loc"][-1])
+        return (*path, name), f'the key "{name}" is missing', ""
+    if kind == _UNKNOWN_ROUTE:
+        return (*path, "route"), detail["msg"], context["hint"]
+    message = _WORDS[kind].format(**context) if kind in _WORDS else detail["msg"].removeprefix("Value error, ")
+    return path, message[:1].lower() + message[1:], ""
 
 
 def _within(data: Any, location: tuple[int | str, ...]) -> TomlPath:
     """The part of pydantic's location that leads through the file; it adds names of types and of missing keys."""
     path: TomlPath = ()
     for step in location:
-        if isinstance(data, dict) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
+        is_entry = isinstance(step, int) and isinstance(data, list) and step < len(data)
+        if not is_entry and not (isinstance(data, dict) and step in data):
             break
+        data = data[step]
         path = (*path, step)
     return path
 

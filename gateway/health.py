@@ -145,6 +145,8 @@ async def _next_hop(settings: Settings, name: str, route: RouteSettings, host: s
         return Finding(Grade.WARNING, f"{where}: {error}", "It takes a connection but not the questions of a client.")
     finally:
         client.close()
+    if settings.session.offer_dsn and "DSN" not in client.capabilities:
+        return Finding(Grade.BAD, f"{where} does not offer DSN, and we do", "Set offer_dsn = false in [session].")
     if answers[1].code < 300:
         advice = "Take this host out of its relay networks (Postfix: mynetworks, smtpd_relay_restrictions)."
         return Finding(Grade.BAD, f"{where} would relay for us to anywhere", advice)

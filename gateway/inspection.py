@@ -155,19 +155,26 @@ class Inspector:
         self._disk.shutdown()
 
 
-def read_case(line: str) -> tuple[str, Case]:
+def read_case(line: bytes) -> tuple[str, Case]:
     """Read one line of a batch: {"file", "ip", "helo", "mail_from"} and perhaps "rcpt", a list. Raises CaseError."""
     try:
         entry = json.loads(line)
-        file, ip = str(entry["file"]), ip_address(entry["ip"])
-        helo, mail_from = str(entry.get("helo", "")), str(entry.get("mail_from", ""))
-        recipients = [str(address) for address in entry.get("rcpt", ())]
-        raw = Path(file).read_bytes()
+    except (ValueError, RecursionError) as error:
+        raise CaseError(f"not a line of JSON: {error}") from error
+    if not isinstance(entry, dict) or not {"file", "ip"} <= entry.keys():
+        raise CaseError("not a JSON object with file, ip, helo and mail_from")
+    file, ip, helo, mail_from = (str(entry.get(key, "")) for key in ("file", "ip", "helo", "mail_from"))
+    recipients = entry.get("rcpt", [])
+    if not isinstance(recipients, list):
+        raise CaseError("rcpt is not a list")
+    try:
+        address, raw = ip_address(ip), Path(file).read_bytes()
     except OSError as error:
-        raise CaseError(f"{error.filename}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CaseError(f"not a JSON object with file, ip, helo and mail_from: {error}") from error
-    return file, Case.of(raw, ip=ip, helo=helo, mail_from=mail_from, recipients=recipients)
+        raise CaseError(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise CaseError(str(error)) from error
+    recipients = [str(recipient) for recipient in recipients]
+    return file, Case.of(raw, ip=address, helo=helo, mail_from=mail_from, recipients=recipients)
 
 
 def _bracketed(address: str) -> str:

@@ -9,6 +9,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.author import find_author, message_facts
 from gateway.authres.field import AuthenticationResults, build
@@ -27,7 +28,7 @@ from gateway.parts import Parts
 from gateway.policy.decide import as_tag_only, decide
 from gateway.policy.verdict import UNDECIDED, Action, Verdict
 from gateway.realm import is_role_account
-from gateway.recorder import message_record, refusal_record
+from gateway.recorder import lost_record, message_record, refusal_record
 from gateway.reply import Reply, reply
 from gateway.system.spool import Spool
 from gateway.transaction import Transaction
@@ -70,10 +71,10 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
     try:
         message = parse_message(arrival.content, max_header=parts.limits.header_size)
     except HeaderTooLarge:
-        return Examination(subject=subject, answers=answers, facts={}, verdict=HEADER_TOO_LARGE)
+        return _refused_unread(subject, answers, HEADER_TOO_LARGE)
     subject = replace(subject, message=message, author=find_author(message))
     if loop_problem(message, parts.hostname, parts.limits.received, parts.limits.own_received):
-        return Examination(subject=subject, answers=answers, facts={}, verdict=LOOPING)
+        return _refused_unread(subject, answers, LOOPING)
 
     answers |= await ask(parts.waves.message, subject, answers)
     answers |= await ask(parts.waves.conclusion, subject, answers)
@@ -88,6 +89,11 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
     verdict = judge(parts, facts, arrival.envelope, until=Stage.SCORED)
     marked = stamped.topped_with(marks(verdict, facts))
     return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict, stamped=marked)
+
+
+def _refused_unread(subject: Subject, answers: Answers, verdict: Verdict) -> Examination:
+    """No check has looked at the message, and no rule was asked."""
+    return Examination(subject=subject, answers=answers, facts=facts_of(subject, answers), verdict=verdict)
 
 
 class Journey(Visit):
@@ -117,9 +123,11 @@ class Journey(Visit):
     async def rcpt(self, recipient: Recipient) -> Reply:
         transaction = self._under_way()
         envelope = transaction.with_recipient(recipient)
-        answer = await self._answer_to(transaction, envelope, recipient)
+        facts = facts_of(Subject(connection=self._connection, envelope=envelope), NO_ANSWERS)
+        verdict = judge(self._parts, facts, envelope, until=Stage.RCPT)
+        answer = await self._answer_to(transaction, recipient, verdict)
         if not answer.is_success:
-            self._parts.record(refusal_record(self._connection, envelope, answer, began=transaction.began))
+            self._parts.record(refusal_record(self._connection, envelope, answer, verdict, **self._noted(transaction)))
             return answer
         transaction.envelope = envelope
         return RECIPIENT_OK
@@ -133,20 +141,23 @@ class Journey(Visit):
             arrival = Arrival(connection=self._connection, envelope=transaction.envelope, content=spool, early=early)
             examination = await examine(self._parts, arrival)
             examined = time.perf_counter()
-            outcome = await self._carry_out(transaction, examination)
+            outcome = await self._carry_out(transaction, examination, spent=examined - started)
         finally:
             await transaction.close()
         finished = time.perf_counter()
         steps = {"deliver": (finished - examined) * 1e3, "total": (finished - started) * 1e3}
-        self._record(examination, outcome, transaction.began, steps)
+        self._record(examination, outcome, steps, transaction)
         return outcome.reply
 
     async def reset(self) -> None:
         transaction, self._transaction = self._transaction, None
-        if transaction:
-            await transaction.close()
+        if transaction is None:
+            return
+        if transaction.envelope.recipients:
+            self._parts.record(lost_record(self._connection, transaction.envelope, **self._noted(transaction)))
+        await transaction.close()
 
-    async def _answer_to(self, transaction: Transaction, envelope: Envelope, recipient: Recipient) -> Reply:
+    async def _answer_to(self, transaction: Transaction, recipient: Recipient, verdict: Verdict) -> Reply:
         """Whether a recipient can be had: first what we ourselves say, then the next hop."""
         if not self._parts.realm.holds(recipient.address):
             return NO_RELAY
@@ -155,23 +166,24 @@ class Journey(Visit):
             return NO_ROUTE
         if not transaction.suits(hop, recipient):
             return SEPARATELY
-        facts = facts_of(Subject(connection=self._connection, envelope=envelope), NO_ANSWERS)
-        if refusal := judge(self._parts, facts, envelope, until=Stage.RCPT).reply:
-            return refusal
+        if verdict.reply:
+            return verdict.reply
         client_name = confirmed_name((await self._client_checks).results)
         delivery = await transaction.towards(hop, self._connection, client_name)
         return await delivery.recipient(recipient)
 
-    async def _carry_out(self, transaction: Transaction, examination: Examination) -> Outcome:
+    async def _carry_out(self, transaction: Transaction, examination: Examination, *, spent: float) -> Outcome:
         verdict, stamped = examination.verdict, examination.stamped
         if verdict.reply or stamped is None:
             return Outcome(reply=verdict.reply or UNANSWERED)
         if verdict.action is Action.QUARANTINE and self._parts.quarantine:
             return await self._parts.quarantine.store(self._connection, transaction.envelope, stamped, verdict)
         assert transaction.delivery is not None, "a message was taken without an accepted recipient"
-        return await transaction.delivery.send(transaction.envelope, stamped)
+        return await transaction.delivery.send(transaction.envelope, stamped, spent=spent)
 
-    def _record(self, examination: Examination, outcome: Outcome, began: float, steps: dict[str, float]) -> None:
+    def _record(
+        self, examination: Examination, outcome: Outcome, steps: dict[str, float], transaction: Transaction
+    ) -> None:
         record = message_record(
             examination.subject,
             examination.answers,
@@ -179,11 +191,14 @@ class Journey(Visit):
             examination.verdict,
             outcome,
             steps=steps,
-            began=began,
-            rules_digest=self._parts.rules.digest,
-            panic=self._parts.panic.is_on(),
+            **self._noted(transaction),
         )
         self._parts.record(record)
+
+    def _noted(self, transaction: Transaction) -> dict[str, Any]:
+        """What every record says."""
+        parts = self._parts
+        return {"began": transaction.began, "rules_digest": parts.rules.digest, "panic": parts.panic.is_on()}
 
     def _ask_ahead(self, wave: Wave, envelope: Envelope) -> "asyncio.Task[Answers]":
         """Begin a wave whose answers are needed later, so that DNS is asked while the client talks."""

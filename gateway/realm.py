@@ -1,4 +1,4 @@
-"""Realm: which domains are ours, and who a client is by its address. Turns the lists of the configuration into answers."""
+"""Realm: turns the lists of the configuration into answers: which domains are ours, who a client is by its address."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network

@@ -12,7 +12,7 @@ class Event(StrEnum):
 
     MESSAGE = "message"  # all octets were here, and the client had its answer to the final dot
     REFUSED = "refused"  # a command was answered 4yz or 5yz, so there was no message
-    LOST = "lost"  # the client was gone before its final dot
+    LOST = "lost"  # recipients were accepted, but no message came: RSET, a lost connection, or octets we did not take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +61,14 @@ class Record:
     milliseconds: Mapping[str, float] = field(default_factory=dict)  # step -> duration; "total" is the whole
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as names and values for the log: no empty ones, results each with its own key."""
+        """The record as names and values for the log: no empty ones but a score of zero, results each with a key."""
         values = dict(zip(_NAMES, _values_of(self), strict=True))
         values.update(values.pop("results"))
         values["began"] = round(self.began, 3)
         values["recipient_count"] = len(self.recipients)
         values["milliseconds"] = {step: round(duration, 2) for step, duration in self.milliseconds.items()}
-        return {name: value for name, value in values.items() if value or value in _ZEROS}
+        return {name: value for name, value in values.items() if value or isinstance(value, float)}
 
 
 _NAMES = tuple(entry.name for entry in fields(Record))
 _values_of = attrgetter(*_NAMES)
-_ZEROS = (0.0,)  # a score of zero says something

@@ -1,4 +1,4 @@
-"""Recorder: turns the stages of a journey into its record. Pure; what becomes of records is for the log and the metrics."""
+"""Recorder: turns the stages of a journey into its record. Pure; the log and the metrics make use of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from gateway.connection import Connection
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope
 from gateway.facts import Facts
-from gateway.policy.verdict import UNDECIDED, Mode, Verdict
+from gateway.policy.verdict import Mode, Verdict
 from gateway.record import Event, Record
 from gateway.reply import Reply
 
@@ -55,9 +55,7 @@ def message_record(
     )
 
 
-def refusal_record(
-    connection: Connection, envelope: Envelope, reply: Reply, verdict: Verdict = UNDECIDED, **known: Any
-) -> Record:
+def refusal_record(connection: Connection, envelope: Envelope, reply: Reply, verdict: Verdict, **known: Any) -> Record:
     """The record of a recipient, the last one of `envelope`, that was refused."""
     refused = [str(recipient.address) for recipient in envelope.recipients[-1:]]
     return Record(
@@ -67,6 +65,17 @@ def refusal_record(
         **_client(connection, NO_ANSWERS),
         **_envelope(envelope, refused),
         **_decision(verdict),
+        **known,
+    )
+
+
+def lost_record(connection: Connection, envelope: Envelope, **known: Any) -> Record:
+    """The record of a transaction whose message never came."""
+    return Record(
+        event=Event.LOST,
+        stage="data",
+        **_client(connection, NO_ANSWERS),
+        **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
         **known,
     )
 

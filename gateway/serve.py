@@ -15,7 +15,7 @@ from gateway.checks.spamd import SpamdCheck
 from gateway.checks.spf import SpfCheck
 from gateway.config import Settings
 from gateway.delivery.quarantine import Quarantine
-from gateway.delivery.routes import Surroundings, build_routes
+from gateway.delivery.routes import Surroundings, build_routes, build_terms
 from gateway.journey import Journey
 from gateway.parts import Parts, Waves
 from gateway.policy.rules import RuleSet, load
@@ -23,6 +23,7 @@ from gateway.policy.shipped import shipped_rules
 from gateway.realm import Realm
 from gateway.record import Record
 from gateway.session import SmtpSession
+from gateway.smtp.commands import Extension
 from gateway.smtp.front import Front
 from gateway.smtp.registry import Sessions
 from gateway.system.dns import DnsResolver, Resolver
@@ -31,7 +32,7 @@ from gateway.system.metrics import Metrics
 from gateway.system.panic import Panic
 from gateway.system.spool import Spool
 from gateway.system.threads import DiskThreads
-from gateway.system.tls import server_tls
+from gateway.system.tls import TlsError, server_tls
 from gateway.vocabulary import FACTS
 
 Clock = Callable[[], float]  # gives Unix time
@@ -59,6 +60,22 @@ def load_rules(settings: Settings) -> RuleSet:
     """The rules in force: the shipped ones and the site's. Raises RulesError with every problem."""
     shipped = [shipped_rules()] if settings.rules.shipped else []
     return load([*shipped, settings.rules.site], FACTS, lists=[settings.rules.lists])
+
+
+def problems_of_files(settings: Settings) -> list[str]:
+    """What is wrong with the files, other than rules, that the configuration names and a worker needs to start."""
+    problems = []
+    if settings.tls.certificate:
+        try:
+            server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory)
+        except TlsError as error:
+            problems.append(f"[tls]: {error}")
+    for name, route in settings.route.items():
+        try:
+            build_terms(route, settings.hostname)
+        except OSError as error:
+            problems.append(f"[route.{name}] tls_authorities {route.tls_authorities}: {error.strerror or error}")
+    return problems
 
 
 def build_parts(
@@ -114,6 +131,7 @@ class Gateway:
             roles=self.parts.realm.role_of,
             spool=lambda: Spool(threshold=settings.limits.spool_memory, directory=settings.spool_directory),
             sessions=self._sessions,
+            extensions=frozenset({Extension.DSN}) if settings.session.offer_dsn else frozenset(),
         )
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:

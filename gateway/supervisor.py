@@ -44,7 +44,8 @@ class SupervisorSettings(Section):
     """Seconds without a sign of life after which a worker is killed and replaced."""
 
     drain_seconds: float = Field(default=30, ge=0)
-    """Seconds that transactions get to finish when a worker is told to end; then 421, unless past the final dot."""
+    """Seconds that transactions get to finish when a worker is told to end; those before their final dot then get
+    421."""
 
     finish_seconds: float = Field(default=660, ge=0)
     """Seconds that work past the sender's final dot gets beyond drain_seconds, before the worker is killed. A sender

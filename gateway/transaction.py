@@ -1,4 +1,4 @@
-"""Transaction: one mail transaction under way (RFC 5321 section 3.3), from MAIL to the message, RSET or a lost connection."""
+"""Transaction: one mail transaction under way (RFC 5321 section 3.3), from MAIL to the message, RSET or a lost client."""
 
 import asyncio
 from dataclasses import replace
@@ -21,8 +21,8 @@ class Transaction:
         self.delivery: Delivery | None = None
 
     def suits(self, hop: NextHop, recipient: Recipient) -> bool:
-        """Whether one answer to the message can hold for this recipient as for those that were accepted before: they have
-        the same next hop, which gives one answer for all, and none of them alone is never refused."""
+        """Whether one answer to the message can hold for this recipient as for those that were accepted before: they
+        have the same next hop, which gives one answer for all, and none of them alone is never refused."""
         if self._hop is None or not self.envelope.recipients:
             return True
         first = self.envelope.recipients[0].address

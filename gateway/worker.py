@@ -76,6 +76,7 @@ async def _live(build: Build, settings: SupervisorSettings, inherited: Inheritan
         await _serve(service, sockets, lifeline, orders, settings.drain_seconds)
     finally:
         beating.cancel()
+        orders.listen_no_more()
 
 
 async def _serve(
@@ -116,6 +117,11 @@ class Orders:
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
         for number in (signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
+
+    def listen_no_more(self) -> None:
+        """Nothing is left to be told: one more SIGTERM must not cut the last lines of the log."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def end(self) -> None:
         """The supervisor is gone, and with it whoever would give us time: a new one may wait for us to end."""

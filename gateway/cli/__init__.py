@@ -1,4 +1,4 @@
-"""The command `mailward`: one module a subcommand, each with its own arguments and a function that gives the exit status.
+"""The command `mailward`: one module a subcommand, each with its own arguments and a function that gives the status.
 
 Exit status: 0 done; 1 it was done and the answer is no; 2 the command line, the configuration or a rules file is wrong.
 """
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mailward",
-        description="An inbound SMTP filter gateway: authenticates, scores, judges and hands on mail while the sender waits.",
+        description="An inbound SMTP filter gateway: authenticates, scores, judges and hands on mail "
+        "while the sender waits.",
     )
     parser.add_argument("--version", action="version", version=f"mailward {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -5,10 +5,9 @@ import asyncio
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.inspection import Case, CaseError, Inspector, read_case
 from gateway.policy.rules import RulesError
 
+YEAR_10000 = 253_402_300_800  # Unix time
 AT_ONCE = 32  # messages of a batch under way; more would only wait for the same DNS
 
 
@@ -29,33 +29,68 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Examine a message: every check, its facts and time, every rule that matched and why, the verdict.",
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="the message; - is standard input")
-    parser.add_argument("--ip", help="the client's address")
+    parser.add_argument("--ip", type=_address, metavar="ADDRESS", help="the client's address")
     parser.add_argument("--helo", default="", help="the name it greets with")
     parser.add_argument(
         "--from", dest="mail_from", default="", metavar="ADDRESS", help="MAIL FROM; empty or <> for none"
     )
     parser.add_argument("--rcpt", action="append", default=[], metavar="ADDRESS", help="RCPT TO, repeatable")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--stamped", action="store_true", help="print the message as it would go on")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print one JSON object")
+    output.add_argument("--stamped", action="store_true", help="print the message as it would go on")
     parser.add_argument("--batch", action="store_true", help="read cases from standard input, a JSON object a line")
-    parser.add_argument("--dns", metavar="HOST:PORT", help="the DNS server to ask, instead of what is configured")
-    parser.add_argument("--now", type=float, metavar="UNIXTIME", help="the time to judge signatures by")
+    parser.add_argument(
+        "--dns", type=_server, metavar="HOST:PORT", help="the DNS server to ask, instead of what is configured"
+    )
+    parser.add_argument("--now", type=_unix_time, metavar="UNIXTIME", help="the time to judge signatures by")
     add_config(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    if not options.batch and (options.file is None or options.ip is None):
-        print("mailward check: FILE and --ip are needed, or --batch", file=sys.stderr)
-        return WRONG
+    if options.batch is (options.file is not None and options.ip is not None):
+        return _wrong("FILE and --ip are needed, or --batch and the cases on standard input")
     try:
         settings = _settings(options)
-        return asyncio.run(_batch(options, settings) if options.batch else _single(options, settings))
+        if options.batch:
+            return asyncio.run(_batch(options, settings))
+        return asyncio.run(_single(options, settings, _case(options)))
     except (ConfigError, RulesError) as error:
         print_problems(error.problems)
-    except (CaseError, ValueError, OSError) as error:
-        print(f"mailward check: {error}", file=sys.stderr)
+        return WRONG
+    except CaseError as error:
+        return _wrong(str(error))
+
+
+def _wrong(text: str) -> int:
+    print(f"mailward check: {text}", file=sys.stderr)
     return WRONG
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no IPv4 or IPv6 address") from error
+
+
+def _server(text: str) -> str:
+    try:
+        split_host_port(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def _unix_time(text: str) -> float:
+    """A time that the Received field can state, whose years have four digits."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < YEAR_10000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds since 1970")
+    return seconds
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -67,7 +102,6 @@ def _settings(options: argparse.Namespace) -> Settings:
     else:
         settings = load(options.config)
     if options.dns:
-        split_host_port(options.dns)
         settings = settings.model_copy(update={"dns": settings.dns.model_copy(update={"servers": (options.dns,)})})
     return settings
 
@@ -81,11 +115,16 @@ async def _inspector(options: argparse.Namespace, settings: Settings) -> AsyncIt
         await inspector.close()
 
 
-async def _single(options: argparse.Namespace, settings: Settings) -> int:
-    raw = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
-    case = Case.of(
-        raw, ip=ip_address(options.ip), helo=options.helo, mail_from=options.mail_from, recipients=options.rcpt
-    )
+def _case(options: argparse.Namespace) -> Case:
+    """Raises CaseError."""
+    try:
+        raw = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    except OSError as error:
+        raise CaseError(f"{options.file}: {error.strerror}") from error
+    return Case.of(raw, ip=options.ip, helo=options.helo, mail_from=options.mail_from, recipients=options.rcpt)
+
+
+async def _single(options: argparse.Namespace, settings: Settings, case: Case) -> int:
     async with _inspector(options, settings) as inspector:
         found = await inspector.inspect(case)
     if options.stamped:
@@ -102,27 +141,27 @@ async def _single(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _batch(options: argparse.Namespace, settings: Settings) -> int:
-    """One JSON object a line in, one a line out in the same order. A case that cannot be read is answered with "error"."""
-    under_way: deque[asyncio.Task[dict[str, Any]]] = deque()
-    async with _inspector(options, settings) as inspector:
-        for line in _lines():
-            under_way.append(asyncio.create_task(_answer(inspector, line)))
-            if len(under_way) >= AT_ONCE:
-                _print(await under_way.popleft())
-        while under_way:
-            _print(await under_way.popleft())
+    """One JSON object a line in, one a line out in the same order, each as soon as it is there. A case that cannot be
+    read is answered with "error"."""
+    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(AT_ONCE)
+    try:
+        async with _inspector(options, settings) as inspector, asyncio.TaskGroup() as tasks:
+            tasks.create_task(_print_all(answers))
+            while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+                if line.strip():
+                    await answers.put(tasks.create_task(_answer(inspector, line)))
+            await answers.put(None)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
     return 0
 
 
-def _lines() -> Iterator[str]:
-    return (line for line in sys.stdin if line.strip())
+async def _print_all(answers: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]") -> None:
+    while task := await answers.get():
+        print(json.dumps(await task), flush=True)
 
 
-def _print(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
-
-
-async def _answer(inspector: Inspector, line: str) -> dict[str, Any]:
+async def _answer(inspector: Inspector, line: bytes) -> dict[str, Any]:
     try:
         file, case = read_case(line)
     except CaseError as error:

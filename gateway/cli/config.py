@@ -1,7 +1,6 @@
 """`mailward config check`: finds every error of the configuration, of what it names, and of the rules."""
 
 import argparse
-import sys
 
 from gateway.cli.options import WRONG, add_config, load_config, print_problems
 from gateway.policy.rules import RulesError
@@ -16,15 +15,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(options: argparse.Namespace) -> int:
-    from gateway.serve import load_rules
+    from gateway.serve import load_rules, problems_of_files
 
     settings = load_config(options)
     if settings is None:
         return WRONG
+    problems: list[object] = list(problems_of_files(settings))
     try:
         rules = load_rules(settings)
     except RulesError as error:
-        print_problems(error.problems)
+        problems += error.problems
+    else:
+        summary = f"{options.config}: no errors; {len(rules.rules)} rules, version {rules.digest}"
+    print_problems(problems)
+    if problems:
         return WRONG
-    print(f"{options.config}: no errors; {len(rules.rules)} rules, version {rules.digest}", file=sys.stdout)
+    print(summary)
     return 0

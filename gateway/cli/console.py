@@ -1,4 +1,4 @@
-"""The console that subcommands print tables on: as wide as the terminal; where there is none, wide enough to cut nothing."""
+"""The console that subcommands print tables on: as wide as the terminal; where there is none, wide enough for all."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`mailward doctor`: is everything that the gateway needs there and right? One line a question; each bad one says what to do."""
+"""`mailward doctor`: is everything that the gateway needs there and right? One line a question, with what to do."""
 
 import argparse
 import asyncio

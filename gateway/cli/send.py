@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.addresses import split_host_port
 from gateway.lines import to_crlf
+from gateway.reply import printable
 
 TIMEOUT = 660  # seconds; longer than the ten minutes that RFC 5321 section 4.5.3.2.6 gives the reply to the final dot
 
@@ -43,7 +44,17 @@ def run(options: argparse.Namespace) -> int:
     if not recipients:
         print("mailward send: no recipient: the message has no To field, so name one with --rcpt", file=sys.stderr)
         return 2
-    return _deliver(host, port, options, sender, recipients, content)
+    try:
+        with smtplib.SMTP(host, port, local_hostname=options.helo, timeout=TIMEOUT) as client:
+            if options.tls:
+                client.starttls(context=ssl._create_unverified_context())  # noqa: S323  a self-made one is expected
+            client.ehlo_or_helo_if_needed()
+            return int(not _accepts(client, sender, recipients, content))
+    except smtplib.SMTPResponseException as error:
+        _is_accepted("the connection", (error.smtp_code, error.smtp_error))
+    except (OSError, ValueError) as error:  # a ValueError is an address that no command can carry
+        print(f"mailward send: {options.to}: {error}", file=sys.stderr)
+    return 1
 
 
 def _envelope(options: argparse.Namespace, content: bytes) -> tuple[str, list[str]]:
@@ -54,31 +65,34 @@ def _envelope(options: argparse.Namespace, content: bytes) -> tuple[str, list[st
     return sender.strip("<>"), [recipient.strip("<>") for recipient in recipients]
 
 
-def _deliver(
-    host: str, port: int, options: argparse.Namespace, sender: str, recipients: list[str], content: bytes
-) -> int:
-    """Send it and print every reply that matters. Returns 0 when the message was accepted for all, else 1."""
-    refused = False
+def _accepts(client: smtplib.SMTP, sender: str, recipients: list[str], content: bytes) -> bool:
+    """Send it and print every reply that matters. Whether the message was accepted, and for all recipients."""
+    parameters = _parameters(client, [sender, *recipients], content)
+    if not _is_accepted(f"MAIL FROM:<{sender}>", client.mail(sender, parameters)):
+        return False
+    accepted = [_is_accepted(f"RCPT TO:<{recipient}>", client.rcpt(recipient)) for recipient in recipients]
+    if not any(accepted):
+        return False
     try:
-        with smtplib.SMTP(host, port, local_hostname=options.helo, timeout=TIMEOUT) as client:
-            if options.tls:
-                client.starttls(context=ssl._create_unverified_context())  # noqa: S323  a self-made one is expected
-            client.ehlo_or_helo_if_needed()
-            parameters = ["BODY=8BITMIME"] if client.has_extn("8bitmime") and not content.isascii() else []
-            refused |= _said(f"MAIL FROM:<{sender}>", client.mail(sender, parameters))
-            refused |= any([_said(f"RCPT TO:<{rcpt}>", client.rcpt(rcpt)) for rcpt in recipients])
-            refused |= _said("the message", client.data(content))
+        answer = client.data(content)
     except smtplib.SMTPDataError as error:
-        refused |= _said("the message", (error.smtp_code, error.smtp_error))
-    except (OSError, smtplib.SMTPException) as error:
-        print(f"mailward send: {host}:{port}: {error}", file=sys.stderr)
-        return 1
-    return int(refused)
+        answer = (error.smtp_code, error.smtp_error)
+    return _is_accepted("the message", answer) and all(accepted)
 
 
-def _said(what: str, answer: tuple[int, bytes | str]) -> bool:
-    """Print one answer; True if it refuses."""
+def _parameters(client: smtplib.SMTP, addresses: list[str], content: bytes) -> list[str]:
+    """Of MAIL: what the message needs of the server (RFC 6152, RFC 6531)."""
+    needed = []
+    if client.has_extn("8bitmime") and not content.isascii():
+        needed.append("BODY=8BITMIME")
+    if not all(address.isascii() for address in addresses):
+        needed.append("SMTPUTF8")
+    return needed
+
+
+def _is_accepted(what: str, answer: tuple[int, bytes | str]) -> bool:
+    """Print one answer."""
     code, text = answer
     shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    print(f"{what}: {code} {shown}")
-    return code >= 400
+    print(f"{what}: {code} {printable(shown)}")
+    return code < 400

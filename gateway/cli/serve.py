@@ -16,7 +16,7 @@ from gateway.system.log import start_logging
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("serve", help="run the gateway")
     add_config(parser)
-    parser.add_argument("--workers", type=int, metavar="N", help="worker processes, instead of what is configured")
+    parser.add_argument("--workers", type=_count, metavar="N", help="worker processes, instead of what is configured")
     parser.set_defaults(run=run)
 
 
@@ -29,13 +29,11 @@ def run(options: argparse.Namespace) -> int:
 
 def serve(settings: Settings, config: Path, *, workers: int | None = None) -> int:
     """Supervise workers with the settings of the file `config` until told to end. Returns the exit status."""
-    if problems := check(config):
+    if problems := [*check(config), *_problems_of_directories(settings)]:
         print_problems(problems)
         return WRONG
     logging = start_logging(settings.log, on_drop=lambda lines: None)
     host = settings.workers if workers is None else settings.workers.model_copy(update={"workers": workers})
-    for directory in (settings.state_directory, settings.spool_directory):
-        directory.mkdir(parents=True, exist_ok=True)
     count = host.workers or len(os.sched_getaffinity(0))
     plan = Plan(
         settings=host,
@@ -50,12 +48,30 @@ def serve(settings: Settings, config: Path, *, workers: int | None = None) -> in
         logging.close()
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes; 0 is one for each core")
+    return int(text)
+
+
+def _problems_of_directories(settings: Settings) -> list[str]:
+    """Make the directories that the workers need, and say which cannot be made."""
+    problems = []
+    for directory in (settings.state_directory, settings.spool_directory):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problems.append(f"{directory}: cannot be made: {error.strerror}")
+    return problems
+
+
 def check(config: Path) -> Sequence[str]:
     """Everything that is wrong with the configuration and the rules as they are on the disk now."""
-    from gateway.serve import load_rules
+    from gateway.serve import load_rules, problems_of_files
 
     try:
-        load_rules(load(config))
+        settings = load(config)
+        load_rules(settings)
     except (ConfigError, RulesError) as error:
         return [str(problem) for problem in error.problems]
-    return []
+    return problems_of_files(settings)

@@ -1,7 +1,8 @@
-"""`mailward try`: the gateway on 127.0.0.1:2525 with a private spamd, to look at. Everything it keeps is in one directory."""
+"""`mailward try`: the gateway with a private spamd, to look at. Everything it keeps is in one directory."""
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -18,9 +19,11 @@ from gateway.cli.serve import serve
 from gateway.config import ConfigError, Settings, load
 from gateway.policy.shipped import shipped_rules
 from gateway.scoring.trust import render_trust
+from gateway.system import listening
 from gateway.system.private_spamd import NoSpamd, PrivateSpamd
 
 FILE = "mailward.toml"
+LISTEN = "127.0.0.1:2525"
 SPAMD_START = 60.0  # seconds; SpamAssassin compiles a thousand rules when it starts
 SPAMD_STOP = 10.0  # seconds
 SPAMD_CHILDREN = 2
@@ -53,16 +56,18 @@ concurrency = {children}
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("try", help="run it on 127.0.0.1:2525 with a private spamd, to look at it")
     parser.add_argument("--state", type=Path, default=Path("var"), metavar="DIR", help="everything it keeps (var)")
-    parser.add_argument("--listen", default="127.0.0.1:2525", metavar="HOST:PORT", help="where mail is awaited")
+    parser.add_argument("--listen", metavar="HOST:PORT", help=f"where mail is awaited ({LISTEN}, or as configured)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     state = options.state.absolute()
     try:
-        split_host_port(options.listen)
-        config = _configuration(state, options.listen)
+        config = _configuration(state, options.listen or LISTEN)
         settings = load(config)
+        if options.listen:
+            settings = settings.model_copy(update={"listen": (options.listen,)})
+        _look_for_others(settings)
     except ConfigError as error:
         print_problems(error.problems)
         return WRONG
@@ -72,6 +77,13 @@ def run(options: argparse.Namespace) -> int:
     with _ended_by_sigterm(), _spamd(settings, state):
         _explain(settings, config, state)
         return serve(settings, config)
+
+
+def _look_for_others(settings: Settings) -> None:
+    """Raises OSError, ValueError where the gateway could not listen: better now than after spamd has started."""
+    for address in (*settings.listen, settings.workers.status_listen):
+        if address:
+            listening.bind(address).close()
 
 
 def _configuration(state: Path, listen: str) -> Path:
@@ -99,7 +111,7 @@ def _free_ports(count: int) -> list[int]:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end what is being started in the same way as Ctrl-C; once it serves, the supervisor listens to both."""
+    """Let SIGTERM end what is being started as Ctrl-C does; once it serves, the supervisor listens to both."""
 
     def end(number: int, frame: object) -> None:
         raise SystemExit(0)
@@ -165,14 +177,14 @@ def _explain(settings: Settings, config: Path, state: Path) -> None:
     """Say what there is, how to send the first message, and where it will be."""
     listen = settings.listen[0]
     print(
-        f"""
+        rf"""
 Mailward takes mail for any recipient at {" and ".join(settings.domains)} on {listen}.
 
   Send a first message, in another terminal:
     printf 'From: you@example.com\nTo: me@example.org\nSubject: Hello\n\nA first message.\n' |
       {_command()} send - --to {listen}
   See it arrive:
-    cat {state}/mail/example.org/me/new/*
+    cat {shlex.quote(str(state / "mail/example.org/me/new"))}/*
   Configuration {config}, your own rules {settings.rules.site}/*.toml: Ctrl-C and start again, or send SIGHUP.
   Metrics http://{settings.workers.status_listen}/metrics. Ctrl-C ends it.
 """,
@@ -182,4 +194,7 @@ Mailward takes mail for any recipient at {" and ".join(settings.domains)} on {li
 
 def _command() -> str:
     """How this command was called, so that what is printed can be pasted."""
-    return "mailward" if shutil.which("mailward") == os.path.abspath(sys.argv[0]) else sys.argv[0]
+    called = sys.argv[0]
+    if shutil.which("mailward") == os.path.abspath(called):
+        return "mailward"
+    return shlex.quote(called) if os.access(called, os.X_OK) else f"{shlex.quote(sys.executable)} -m gateway"

@@ -16,9 +16,9 @@ class Delivery(Protocol):
         """Ask the next hop for one recipient: its own refusal, or a 250."""
         ...
 
-    async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
+    async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         """Hand the message over for envelope.recipients, all or none. The outcome's reply is 250 only once the next hop
-        has the message."""
+        has the message. `spent` are the seconds since the sender's final dot: they count against the time for this."""
         ...
 
     async def close(self) -> None:

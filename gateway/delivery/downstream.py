@@ -102,9 +102,9 @@ class SmtpDelivery:
         finally:
             self._lease.release() if self._mail_refusal else self._lease.hold()
 
-    async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
+    async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         try:
-            async with asyncio.timeout(self._manner.patience.transfer):
+            async with asyncio.timeout(self._manner.patience.transfer - spent):
                 refusal = await self._lease.run(partial(self._hand_over, envelope, stamped))
             return refusal or await self._conclude(envelope)
         except (Broken, TimeoutError) as error:

@@ -67,7 +67,7 @@ class MaildirDelivery:
     async def recipient(self, recipient: Recipient) -> Reply:
         return ACCEPTED if _fits(recipient.address) else TOO_LONG
 
-    async def send(self, envelope: Envelope, stamped: Stamped) -> Outcome:
+    async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         hop = self.hop
         try:
             names = await asyncio.get_running_loop().run_in_executor(hop.disk, _store, hop, envelope, stamped)

@@ -89,7 +89,7 @@ class Metrics:
         for rule in record.shadow:
             self._count(self._rules, rule, "shadow")
         if record.next_hop:
-            self._count(self._downstream, record.next_hop, _reply_class(record.answer))
+            self._count(self._downstream, record.next_hop, _answer_class(record))
         self._durations(record.milliseconds)
 
     def _refused(self, record: Record) -> None:
@@ -123,6 +123,12 @@ class Metrics:
 
 
 _COUNTED = {Event.MESSAGE: Metrics._message, Event.REFUSED: Metrics._refused, Event.LOST: Metrics._gone}
+
+
+def _answer_class(record: Record) -> str:
+    """The class of the next hop's reply; "stored" where a local store took it; "none" where nothing answered."""
+    answered = _reply_class(record.answer)
+    return "stored" if answered == "none" and record.reply.startswith("2") else answered
 
 
 def _reply_class(reply: str) -> str:

@@ -102,19 +102,22 @@ class WorkerProcess:
         """Until the lifeline ends (None), or the deadline has passed that the cause tells."""
         while True:
             deadline, cause = self._deadline()
+            if deadline <= time.monotonic():
+                return cause
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     words = await self._lifeline.hear()
             except TimeoutError:
-                if self._deadline()[0] > time.monotonic():  # another state since, with another deadline
-                    continue
-                return cause
+                continue  # it may have another state since, with another deadline
             if not words:
                 return None
-            self._heard = time.monotonic()
-            if Word.READY.value in words and self.state is State.STARTING:
-                self.state = State.READY
-                self._settled.set()
+            self._note(words)
+
+    def _note(self, words: bytes) -> None:
+        self._heard = time.monotonic()
+        if Word.READY.value in words and self.state is State.STARTING:
+            self.state = State.READY
+            self._settled.set()
 
     def _deadline(self) -> tuple[float, Cause]:
         """The moment at which it will have to be killed, as things stand."""

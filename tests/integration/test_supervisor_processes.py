@@ -183,12 +183,12 @@ def test_metrics_of_all_workers_stand_on_one_page_and_outlive_them(start: Start)
     with start().ready() as gateway:
         for _ in range(10):
             gateway.connect().close()
-        until(lambda: 'mailward_connections_total{role="stranger"} 10.0' in gateway.get("/metrics")[1], "the count")
+        until(lambda: "mailward_connections_total 10.0" in gateway.get("/metrics")[1], "the count")
         gateway.signal(signal.SIGHUP)
         until(lambda: gateway.log().count("cause=drained") == 2, "the old workers to end")
         status, page = gateway.get("/metrics")
         assert status == 200
-        assert 'mailward_connections_total{role="stranger"} 10.0' in page
+        assert "mailward_connections_total 10.0" in page
         assert 'mailward_workers{state="ready"} 2.0' in page
         assert 'mailward_worker_exits_total{cause="drained"} 2.0' in page
         assert "mailward_sessions 0.0" in page

@@ -92,6 +92,7 @@ async def test_worker_is_killed_at_the_deadline_of_its_state(
     if drains:
         await worker.is_ready()
         worker.drain()
+        process.says(Word.BEAT)
     assert await watching == Ending(cause, -9)
 
 
@@ -209,9 +210,7 @@ def test_supervisor_that_cannot_listen_ends_with_one(tmp_path: Path) -> None:
     with bind("127.0.0.1:0") as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         settings = SupervisorSettings(status_listen="")
-        plan = Plan(
-            settings=settings, listen=(address,), command=("false",), check=lambda: [], runtime_directory=tmp_path
-        )
+        plan = Plan(settings=settings, listen=(address,), command=("false",), check=list, runtime_directory=tmp_path)
         assert supervise(plan) == 1
 
 

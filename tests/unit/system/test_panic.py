@@ -13,7 +13,7 @@ domains = ["example.org"]
 state_directory = "{state}"
 
 [route.default]
-hosts = ["127.0.0.1:10025"]
+hosts = ["smtp://127.0.0.1:10025"]
 """
 
 
