@@ -1,6 +1,7 @@
 """Health: turns the configuration and a look at the world into findings, each with what to do about it.
 
-Asked for by `mailward doctor`. It connects to what the gateway connects to, hands no message to anybody, and changes nothing.
+Asked for by `mailward doctor`. It connects to what the gateway connects to, hands no message to anybody, and changes
+nothing.
 """
 
 import ctypes
@@ -24,9 +25,10 @@ from gateway.delivery.wire import Broken
 from gateway.scoring.client import Patience, Spamd
 from gateway.scoring.hosts import parse_address
 from gateway.system.dns import DnsResolver, Resolver, Status
+from gateway.system.tls import TlsError, server_tls
 
-# A block list that answers everybody asks for 127.0.0.2 to be listed (RFC 5782 section 5); this one answers large public
-# resolvers with 127.255.255.254 instead, and rules that trust it then see nothing or everything.
+# Every block list lists 127.0.0.2 (RFC 5782 section 5); this one answers large public resolvers with 127.255.255.254
+# instead, and rules that trust it then see nothing or everything.
 BLOCK_LIST_TEST = "2.0.0.127.zen.spamhaus.org"
 BLOCK_LIST_ERRORS = "127.255.255."
 FOREIGN_RECIPIENT = "postmaster@example.net"  # of nobody's domain (RFC 2606): whoever takes mail for it relays for us
@@ -64,8 +66,9 @@ async def examine_host(settings: Settings) -> Findings:
         await resolver.close()
     yield _certificate(settings, time.time())
     yield _clock(time.time())
-    for directory in (settings.state_directory, settings.spool_directory):
-        yield _directory(directory)
+    for directory in (settings.state_directory, settings.spool_directory, settings.quarantine.directory):
+        if directory:
+            yield _directory(directory)
 
 
 async def _dns(resolver: Resolver, settings: Settings) -> Findings:
@@ -133,7 +136,7 @@ async def _next_hop(settings: Settings, name: str, route: RouteSettings, host: s
     where = f"route {name}: {host}"
     try:
         client = await open_client(parse_endpoint(host), build_terms(route, settings.hostname))
-    except Broken as error:
+    except (Broken, OSError) as error:  # an OSError is about tls_authorities
         return Finding(
             Grade.BAD, f"{where}: {error}", "Start it, or correct the route; until then mail is answered 451."
         )
@@ -147,7 +150,10 @@ async def _next_hop(settings: Settings, name: str, route: RouteSettings, host: s
         client.close()
     if settings.session.offer_dsn and "DSN" not in client.capabilities:
         return Finding(Grade.BAD, f"{where} does not offer DSN, and we do", "Set offer_dsn = false in [session].")
-    if answers[1].code < 300:
+    if not answers[0].is_success:
+        advice = "It must take mail from this host: look at its access lists."
+        return Finding(Grade.BAD, f"{where} takes no mail from us: {answers[0]}", advice)
+    if answers[1].is_success:
         advice = "Take this host out of its relay networks (Postfix: mynetworks, smtpd_relay_restrictions)."
         return Finding(Grade.BAD, f"{where} would relay for us to anywhere", advice)
     return Finding(Grade.GOOD, f"{where} answers, and does not relay for us")
@@ -159,18 +165,25 @@ def _certificate(settings: Settings, now: float) -> Finding:
         advice = "Senders that verify (DANE, MTA-STS) will not come: configure [tls] certificate and key."
         return Finding(Grade.WARNING, "the certificate is self-made", advice)
     try:
+        server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory)  # that the key fits it
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return Finding(Grade.BAD, f"the certificate {path} cannot be used: {error}", "Correct [tls] certificate.")
+    except (TlsError, OSError, ValueError) as error:
+        return Finding(Grade.BAD, f"the certificate {path} cannot be used: {error}", "Correct [tls].")
+    return _names_and_days(certificate, settings.hostname, datetime.fromtimestamp(now, UTC))
+
+
+def _names_and_days(certificate: x509.Certificate, hostname: str, now: datetime) -> Finding:
     names = _names_of(certificate)
-    days = (certificate.not_valid_after_utc - datetime.fromtimestamp(now, UTC)).days
-    if not any(_covers(name, settings.hostname) for name in names):
-        return Finding(
-            Grade.BAD, f"the certificate is for {', '.join(names)}, not for {settings.hostname}", "Get another."
-        )
+    if not any(_covers(name, hostname) for name in names):
+        found = ", ".join(names) or "no host name"
+        return Finding(Grade.BAD, f"the certificate is for {found}, not for {hostname}", "Get one for it.")
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    days = (end - now).days
+    if not begin <= now <= end:
+        return Finding(Grade.BAD, f"the certificate is good from {begin:%d %b %Y} to {end:%d %b %Y} only", "Renew it.")
     if days < CERTIFICATE_WARNING_DAYS:
-        return Finding(Grade.BAD if days < 0 else Grade.WARNING, f"the certificate ends in {days} days", "Renew it.")
-    return Finding(Grade.GOOD, f"the certificate is for {settings.hostname}, and good for {days} days")
+        return Finding(Grade.WARNING, f"the certificate ends in {days} days", "Renew it.")
+    return Finding(Grade.GOOD, f"the certificate is for {hostname}, and good for {days} days")
 
 
 def _names_of(certificate: x509.Certificate) -> list[str]:
@@ -187,7 +200,7 @@ def _covers(pattern: str, name: str) -> bool:
     return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
 
 
-def _clock(now: float, state: "Callable[[], int] | None" = None) -> Finding:
+def _clock(now: float, state: Callable[[], int] | None = None) -> Finding:
     if now < RELEASED:
         return Finding(Grade.BAD, "the clock is before the release of this program", "Set it; signatures expire by it.")
     if (state or _clock_state)() == CLOCK_UNSYNCHRONISED:

@@ -1,4 +1,4 @@
-"""Transaction: one mail transaction under way (RFC 5321 section 3.3), from MAIL to the message, RSET or a lost client."""
+"""Transaction: one mail transaction under way (RFC 5321 section 3.3), from MAIL to the message or its end."""
 
 import asyncio
 from dataclasses import replace

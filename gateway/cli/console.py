@@ -3,8 +3,14 @@
 import sys
 
 from rich.console import Console
+from rich.text import Text
 
 WIDE = 2000  # characters; a pipe has no width, and what reads from it wants whole values
+
+
+def shown(text: str, style: str = "") -> Text:
+    """Text that others wrote, without the characters that would drive a terminal."""
+    return Text("".join(character if character.isprintable() else "?" for character in text), style=style)
 
 
 def make_console() -> Console:

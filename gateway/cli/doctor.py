@@ -6,7 +6,7 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
-from gateway.cli.console import make_console
+from gateway.cli.console import make_console, shown
 from gateway.cli.options import WRONG, add_config, load_config
 from gateway.config import Settings
 from gateway.health import Finding, Grade, examine_host
@@ -34,7 +34,8 @@ async def _show_all(console: Console, settings: Settings) -> list[Finding]:
     findings = []
     async for finding in examine_host(settings):
         findings.append(finding)
-        console.print(Text(f"{finding.grade.value:7}", style=_COLOURS[finding.grade]).append(f" {finding.text}"))
+        grade = Text(f"{finding.grade.value:7} ", style=_COLOURS[finding.grade])
+        console.print(grade + shown(finding.text))
         if finding.advice:
             console.print(Text(f"        {finding.advice}"))
     return findings

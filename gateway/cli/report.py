@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.console import make_console
+from gateway.cli.console import make_console, shown
 from gateway.inspection import Explanation, Inspection
 from gateway.policy.verdict import Action, Mode
 
@@ -40,10 +40,10 @@ def show(found: Inspection) -> None:
     verdict = found.examination.verdict
     console.print(Text("verdict  ").append(verdict.action.value, style=_ACTION_COLOURS[verdict.action]))
     if verdict.reply:
-        console.print(Text(f"reply    {verdict.reply}"))
+        console.print(shown(f"reply    {verdict.reply}"))
     if "spam.result" in found.examination.facts:
         console.print(Text(f"total    {verdict.total:g}"))
-    console.print(Text(f"field    Authentication-Results: {found.authentication_results}"))
+    console.print(shown(f"field    Authentication-Results: {found.authentication_results}"))
 
 
 def _checks(found: Inspection) -> Table:
@@ -57,7 +57,7 @@ def _checks(found: Inspection) -> Table:
         findings = result.report()
         for finding in (findings if isinstance(findings, list) else [findings]) or [{"result": "none"}]:
             word, details = _split(finding)
-            table.add_row(name, Text(word, style=_COLOURS.get(word, "")), Text(details), duration)
+            table.add_row(name, Text(word, style=_COLOURS.get(word, "")), shown(details), duration)
             name = duration = ""
     return table
 

@@ -76,7 +76,7 @@ def _accepts(client: smtplib.SMTP, sender: str, recipients: list[str], content: 
     try:
         answer = client.data(content)
     except smtplib.SMTPDataError as error:
-        answer = (error.smtp_code, error.smtp_error)
+        return _is_accepted("the message", (error.smtp_code, error.smtp_error))
     return _is_accepted("the message", answer) and all(accepted)
 
 

@@ -63,6 +63,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(options: argparse.Namespace) -> int:
     state = options.state.absolute()
     try:
+        split_host_port(options.listen or LISTEN)  # before it is written
         config = _configuration(state, options.listen or LISTEN)
         settings = load(config)
         if options.listen:
@@ -71,8 +72,11 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         print_problems(error.problems)
         return WRONG
-    except (OSError, ValueError) as error:
-        print(f"mailward try: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"mailward try: {error.filename or ''}{': ' if error.filename else ''}{error.strerror}", file=sys.stderr)
+        return WRONG
+    except ValueError as error:
+        print(f"mailward try: --listen {options.listen}: {error}", file=sys.stderr)
         return WRONG
     with _ended_by_sigterm(), _spamd(settings, state):
         _explain(settings, config, state)
