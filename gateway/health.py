@@ -55,7 +55,18 @@ class Finding:
 Findings = AsyncIterator[Finding]
 
 
-async def examine_host(settings: Settings) -> Findings:
+def is_synchronised() -> bool:
+    """The kernel's notion of its clock, adjtimex(2), asked without changing anything."""
+    nothing = ctypes.create_string_buffer(512)  # struct timex with modes = 0, with room for every architecture
+    return int(ctypes.CDLL(None).adjtimex(nothing)) != CLOCK_UNSYNCHRONISED
+
+
+async def examine_host(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    synchronised: Callable[[], bool] = is_synchronised,
+) -> Findings:
     """Every question in turn. Inside a running event loop."""
     resolver = DnsResolver(settings.dns)
     try:
@@ -64,8 +75,8 @@ async def examine_host(settings: Settings) -> Findings:
                 yield finding
     finally:
         await resolver.close()
-    yield _certificate(settings, time.time())
-    yield _clock(time.time())
+    yield _certificate(settings, clock())
+    yield _clock(clock(), synchronised=synchronised())
     for directory in (settings.state_directory, settings.spool_directory, settings.quarantine.directory):
         if directory:
             yield _directory(directory)
@@ -95,8 +106,9 @@ async def _dns(resolver: Resolver, settings: Settings) -> Findings:
 async def _names(resolver: Resolver, settings: Settings) -> Findings:
     """Whether the host name leads to addresses and these lead back: senders ask the same of us as we of them."""
     name = settings.hostname
-    addresses = [*(await resolver.query(name, "A")).records, *(await resolver.query(name, "AAAA")).records]
-    if not addresses:
+    answers = [await resolver.query(name, rrtype) for rrtype in ("A", "AAAA")]
+    addresses = [address for answer in answers for address in answer.records]
+    if not addresses and not any(answer.is_temporary for answer in answers):
         yield Finding(Grade.BAD, f"{name} has no address in DNS", "Add A and AAAA records, or correct hostname.")
     for address in addresses:
         back = (await resolver.query(ip_address(address).reverse_pointer, "PTR")).records
@@ -200,19 +212,13 @@ def _covers(pattern: str, name: str) -> bool:
     return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
 
 
-def _clock(now: float, state: Callable[[], int] | None = None) -> Finding:
+def _clock(now: float, *, synchronised: bool) -> Finding:
     if now < RELEASED:
         return Finding(Grade.BAD, "the clock is before the release of this program", "Set it; signatures expire by it.")
-    if (state or _clock_state)() == CLOCK_UNSYNCHRONISED:
+    if not synchronised:
         advice = "Start a time service (systemd-timesyncd, chrony): signatures are judged by the clock."
         return Finding(Grade.WARNING, "the clock is not synchronised", advice)
     return Finding(Grade.GOOD, "the clock is synchronised")
-
-
-def _clock_state() -> int:
-    """The kernel's notion of its clock, adjtimex(2), asked without changing anything."""
-    nothing = ctypes.create_string_buffer(512)  # struct timex with modes = 0, with room for every architecture
-    return int(ctypes.CDLL(None).adjtimex(nothing))
 
 
 def _directory(path: Path) -> Finding:

@@ -233,6 +233,8 @@ def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Ve
     for stage in Stage:
         if stage <= until:
             verdict = decide(parts.rules, stage, facts, verdict)
+    if verdict.action.severity <= Action.TAG.severity:
+        return verdict
     spared = any(is_role_account(recipient.address) for recipient in envelope.recipients)
     return as_tag_only(verdict) if spared or parts.panic.is_on() else verdict
 

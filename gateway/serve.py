@@ -27,6 +27,7 @@ from gateway.smtp.commands import Extension
 from gateway.smtp.front import Front
 from gateway.smtp.registry import Sessions
 from gateway.system.dns import DnsResolver, Resolver
+from gateway.system.listening import BACKLOG
 from gateway.system.log import MessageLog
 from gateway.system.metrics import Metrics
 from gateway.system.panic import Panic
@@ -137,7 +138,8 @@ class Gateway:
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         for sock in sockets:
-            self._servers.append(await loop.create_server(lambda: SmtpSession(self._front), sock=sock))
+            server = await loop.create_server(lambda: SmtpSession(self._front), sock=sock, backlog=BACKLOG)
+            self._servers.append(server)
 
     async def drain(self, seconds: float) -> None:
         for server in self._servers:

@@ -30,6 +30,7 @@ _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
 _token_re = re.compile(rf"{TOKEN}\Z")
 _pvalue_re = re.compile(rf"(?!\?)(?:{TOKEN}|{Scanner.ADDRESS})\Z")  # "=" and "?" would begin an encoded word
 _quoted_re = re.compile(r'(["\\])')
+_harmless_re = re.compile(r"[A-Za-z0-9._@:/+-]{0,400}\Z")  # of most values: there is nothing to clean
 _claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
 _encoded_word_re = re.compile(r"=+\?")  # its beginning, RFC 2047 section 2
 _encoded_word_re = re.compile(r"=+(?=\?)")
@@ -122,6 +123,8 @@ def _clean_result(result: MethodResult) -> MethodResult:
 def _clean_value(value: str) -> str:
     """No semicolon and no "=pass", also within quotes: SpamAssassin's SPF plugin and many a mail filter look for
     "; spf=" or "dmarc=pass" anywhere in the field. And no encoded word: SpamAssassin decodes them before it parses."""
+    if _harmless_re.match(value):
+        return value
     unclaimed = _claim_re.sub("?", plain(value[:MAX_VALUE]).replace(";", "?"))
     return _encoded_word_re.sub("?", unclaimed)
 

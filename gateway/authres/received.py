@@ -6,6 +6,7 @@ The form is Postfix's, since it is what SpamAssassin and people's scripts read b
 
 import re
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from ipaddress import IPv4Address, IPv6Address
 
 from gateway.authres.folding import field
@@ -18,9 +19,6 @@ UNKNOWN = "unknown"  # in place of a name: none was given, or the reverse name i
 
 MAX_HELO = 255  # characters, RFC 5321 section 4.5.3.1.2
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 _unnamelike_re = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _plain_recipient_re = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\Z")
 
@@ -31,7 +29,7 @@ def received_field(
     """Our Received field. `client_name` is the client's confirmed reverse name or ""; `now` is Unix time; `ident` is
     the id under which the log has the message."""
     client = f"{_helo(connection.helo)} ({namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}])"
-    date = _date(datetime.fromtimestamp(int(now), UTC))
+    date = format_datetime(datetime.fromtimestamp(int(now), UTC))  # RFC 5322 section 3.3, in no locale
     recipient = _for(envelope)
     return field(
         "Received",
@@ -58,11 +56,6 @@ def namelike(text: str) -> str:
     """`text` with a question mark for every character that no host name, address literal or id has: it can then end
     neither its clause nor a comment."""
     return _unnamelike_re.sub("?", text)
-
-
-def _date(time: datetime) -> str:
-    """RFC 5322 section 3.3; strftime would follow the locale."""
-    return f"{_DAYS[time.weekday()]}, {time:%d} {_MONTHS[time.month - 1]} {time:%Y %H:%M:%S} +0000"
 
 
 def _helo(helo: str) -> str:

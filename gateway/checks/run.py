@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.checks.base import Check, Result, Subject, Unavailable
+from gateway.system.started import Started
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,20 @@ class Wave:
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:
     """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
-    if len(wave.checks) == 1:
-        return await _ask(wave.checks[0], subject, wave.seconds)
+    answers, left = NO_ANSWERS, list(wave.checks)
+    while left:
+        asked = Started(_ask(left.pop(0), subject, wave.seconds))
+        if not asked.is_over:
+            return answers | await _ask_beside(asked, left, subject, wave.seconds)
+        answers |= await asked
+    return answers
+
+
+async def _ask_beside(asked: Started[Answers], others: Sequence[Check], subject: Subject, seconds: float) -> Answers:
+    """The answers of a check that waits, and of others that begin meanwhile."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_ask(check, subject, wave.seconds)) for check in wave.checks]
-    answers = NO_ANSWERS
+        tasks = [group.create_task(_ask(check, subject, seconds)) for check in others]
+        answers = await asked
     for task in tasks:
         answers |= task.result()
     return answers
@@ -56,8 +66,11 @@ async def _ask(check: Check, subject: Subject, seconds: float) -> Answers:
 
 async def _answer(check: Check, subject: Subject, seconds: float) -> Result:
     try:
+        asked = Started(check(subject))
+        if asked.is_over:
+            return await asked
         async with asyncio.timeout(seconds):
-            return await check(subject)
+            return await asked
     except TimeoutError:
         return Unavailable(check=check.name, reason=f"no answer within {seconds:g} s")
     except Exception:

@@ -1,6 +1,7 @@
 """`mailward try`: the gateway with a private spamd, to look at. Everything it keeps is in one directory."""
 
 import argparse
+import asyncio
 import os
 import shlex
 import shutil
@@ -18,6 +19,8 @@ from gateway.cli.options import WRONG, print_problems
 from gateway.cli.serve import serve
 from gateway.config import ConfigError, Settings, load
 from gateway.policy.shipped import shipped_rules
+from gateway.scoring.client import Patience, Spamd
+from gateway.scoring.hosts import parse_address
 from gateway.scoring.trust import render_trust
 from gateway.system import listening
 from gateway.system.private_spamd import NoSpamd, PrivateSpamd
@@ -25,6 +28,7 @@ from gateway.system.private_spamd import NoSpamd, PrivateSpamd
 FILE = "mailward.toml"
 LISTEN = "127.0.0.1:2525"
 SPAMD_START = 60.0  # seconds; SpamAssassin compiles a thousand rules when it starts
+SPAMD_PATIENCE = Patience(connect=1.0, total=5.0)
 SPAMD_STOP = 10.0  # seconds
 SPAMD_CHILDREN = 2
 
@@ -153,15 +157,14 @@ def _spamd(settings: Settings, state: Path) -> Iterator[None]:
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", address: str, state: Path) -> None:
+    """Until it answers: it listens before it has read its rules, and may end in between."""
+    spamd = Spamd(parse_address(address), SPAMD_PATIENCE)
     deadline = time.monotonic() + SPAMD_START
     print("Starting a private spamd ...", file=sys.stderr)
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(split_host_port(address), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
+        if asyncio.run(spamd.ping()) is None:
             return
+        time.sleep(0.1)
     print(
         f"spamd did not start; see {state / 'spamd' / 'log'}. Mail is delivered unscored, and marked so.",
         file=sys.stderr,

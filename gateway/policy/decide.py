@@ -20,6 +20,8 @@ def decide(rules: RuleSet, stage: Stage, facts: Facts, earlier: Verdict = UNDECI
     `earlier` is the verdict of the stages before: its hits, scores and action are carried on, and a rule that matched
     once is not counted again (rules of the RCPT stage run for each recipient).
     """
+    if not rules.by_stage[stage] and stage is not Stage.SCORED:
+        return earlier
     known: dict[str, FactValue] = {**rules.absent, **facts}
     verdict = _read(rules.by_stage[stage], known, earlier)
     if stage is not Stage.SCORED:

@@ -25,6 +25,7 @@ from gateway.system.redaction import Redactable, Redaction, redactor
 
 MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
 MAX_WRITTEN_AT_ONCE = 500  # lines joined into one write
+LULL = 0.02  # seconds in which lines gather: handing the interpreter to the thread costs more than writing them
 LAST_WORDS = 2.0  # seconds that the end of the process waits for a reader of the log
 MAX_TRACE = 4000  # characters of a traceback
 
@@ -78,6 +79,7 @@ class QueuedStream(logging.Handler):
         self._limit = limit
         self._dropped = 0
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
@@ -94,6 +96,7 @@ class QueuedStream(logging.Handler):
 
     def close(self) -> None:
         """Write what waits, for a short while at most."""
+        self._ending.set()
         self._lines.put(None)
         self._thread.join(LAST_WORDS)
         super().close()
@@ -102,6 +105,7 @@ class QueuedStream(logging.Handler):
         ended = False
         while not ended:
             batch = [self._lines.get()]
+            self._ending.wait(LULL)
             while len(batch) < MAX_WRITTEN_AT_ONCE and not self._lines.empty():
                 batch.append(self._lines.get())
             ended = batch[-1] is None

@@ -118,7 +118,9 @@ def _policies(tags: Mapping[str, str], *, fallback: Policy | None) -> dict[str, 
 
 def _word(words: type[Word], value: str | None) -> Word | None:
     """The member that `value` spells in any case, or None."""
-    return next((word for word in words if value is not None and value.lower() == word.value), None)
+    if value is None:
+        return None
+    return next((word for word in words if value.lower() == word.value), None)
 
 
 def _uris(value: str) -> tuple[str, ...]:

@@ -58,15 +58,17 @@ class SpfCheck:
         if identity is SpfIdentity.HELO:
             finding = await self._check(helo, self._settings.deadline)
             return SpfResult(identity=identity, finding=finding, helo=finding)
+        beside = self._begin(helo)
         async with asyncio.TaskGroup() as group:
-            beside = group.create_task(self._check(helo, self._settings.helo_deadline))
+            asked = group.create_task(beside.result(seconds=self._settings.helo_deadline)) if beside.waits else None
             finding = await self._check(claim_of_sender(connection, envelope), self._settings.deadline)
         return SpfResult(identity=identity, finding=finding, helo=beside.result())
 
     async def _check(self, claim: Claim, seconds: float) -> Finding:
-        if "." not in claim.domain:  # RFC 7208 section 4.3: not a multi-label domain name
-            return Finding(result=SpfWord.NONE, domain=claim.domain)
-        return await run_sync(check_host, claim, self._look_up, self._parse, seconds=seconds)
+        return await self._begin(claim).result(seconds=seconds)
+
+    def _begin(self, claim: Claim) -> Call[Finding]:
+        return Call(check_host, claim, self._look_up, self._parse)
 
     def _look_up(self, name: str, rrtype: str) -> Answer:
         return self._resolver.cached(name, rrtype) or wait(self._resolver.query(name, rrtype))
