@@ -22,7 +22,7 @@ from gateway.policy.decide import known_facts
 from gateway.policy.language import Explained, explain
 from gateway.policy.rule import Rule
 from gateway.serve import build_parts
-from gateway.system.dns import DnsResolver
+from gateway.system.dns import Resolver
 
 CHECKS = ("iprev", "spf", "dkim", "arc", "dmarc", "spam")  # keys of the JSON that are always there
 
@@ -119,12 +119,11 @@ class Inspection:
 class Inspector:
     """Examines cases with the checks and rules of a configuration. Made inside a running event loop."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
-        self._resolver = DnsResolver(settings.dns)
+    def __init__(self, settings: Settings, *, resolver: Resolver, clock: Callable[[], float]) -> None:
         self._disk = ThreadPoolExecutor(max_workers=1)
         self._clock = clock
         self.parts: Parts = build_parts(
-            settings, resolver=self._resolver, disk=self._disk, clock=clock, record=lambda record: None, workers=1
+            settings, resolver=resolver, disk=self._disk, clock=clock, record=lambda record: None, workers=1
         )
 
     async def inspect(self, case: Case) -> Inspection:
@@ -149,9 +148,8 @@ class Inspector:
             explanations=tuple(_explanations(self.parts, examination)),
         )
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self.parts.routes.close()
-        await self._resolver.close()
         self._disk.shutdown()
 
 

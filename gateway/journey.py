@@ -84,8 +84,8 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
         return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict)
 
     stamped = stamp(message, authserv_id=parts.identity, ours=trace_fields(parts, subject, answers))
-    answers |= await ask(parts.waves.scoring, replace(subject, copy=for_scanners(stamped)), answers)
-    facts = facts_of(subject, answers)
+    scored = await ask(parts.waves.scoring, replace(subject, copy=for_scanners(stamped)), answers)
+    answers, facts = answers | scored, {**facts, **found_by(scored)}
     verdict = judge(parts, facts, arrival.envelope, until=Stage.SCORED)
     marked = stamped.topped_with(marks(verdict, facts))
     return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict, stamped=marked)
@@ -221,9 +221,12 @@ def facts_of(subject: Subject, answers: Answers) -> Facts:
     facts: dict[str, FactValue] = {**subject.connection.facts(), **subject.envelope.facts()}
     if subject.message and subject.author:
         facts |= message_facts(subject.message, subject.author)
-    for result in answers.results.values():
-        facts |= result.facts()
-    return facts
+    return facts | found_by(answers)
+
+
+def found_by(answers: Answers) -> dict[str, FactValue]:
+    """What checks alone have to say."""
+    return {name: value for result in answers.results.values() for name, value in result.facts().items()}
 
 
 def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict:

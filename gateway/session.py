@@ -42,8 +42,8 @@ class SmtpSession(SMTP):
         self._handler_coroutine = None
 
         self._front = front
-        self._inbox = Inbox(self.loop)
         self._outbox = Outbox(self.loop)
+        self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
         self._dialogue = Dialogue(front, self._inbox, self._outbox, self._watchdog, self._shake_hands)
         self._is_ending = False  # the dialogue is over, and the visit is being told

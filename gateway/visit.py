@@ -1,4 +1,4 @@
-"""Visit: what an SMTP session asks while a client is connected. The session knows the protocol, the visit the journey."""
+"""Visit: what an SMTP session asks while a client is connected. The one knows the protocol, the other the journey."""
 
 from typing import Protocol
 

@@ -1,6 +1,5 @@
 """Reverse name: turns a client's address into a name that leads back to it (RFC 8601 section 3)."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +11,7 @@ from gateway.checks.base import Result, Subject
 from gateway.domain import canonical_domain
 from gateway.facts import Fact, FactType, FactValue, Stage
 from gateway.system.dns import Answer, Resolver
+from gateway.system.together import together
 
 MAX_NAMES = (
     10  # each costs a lookup, and whoever owns the address chooses how many there are; as RFC 7208 section 4.6.4
@@ -85,9 +85,8 @@ class IprevCheck:
         pointers = await self._resolver.query(ip.reverse_pointer, "PTR")
         names = host_names(pointers)
         rrtype = "A" if ip.version == 4 else "AAAA"
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._resolver.query(name, rrtype)) for name in names]
-        return judge(ip, pointers, dict(zip(names, (task.result() for task in tasks), strict=True)))
+        answers = await together(self._resolver.query(name, rrtype) for name in names)
+        return judge(ip, pointers, dict(zip(names, answers, strict=True)))
 
 
 def judge(ip: Address, pointers: Answer, forward: Mapping[str, Answer]) -> IprevResult:

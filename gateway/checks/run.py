@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from gateway.checks.base import Check, Result, Subject, Unavailable
-from gateway.system.started import Started
+from gateway.system.together import Started, together
 
 log = logging.getLogger(__name__)
 
@@ -39,23 +41,8 @@ class Wave:
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:
     """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
-    answers, left = NO_ANSWERS, list(wave.checks)
-    while left:
-        asked = Started(_ask(left.pop(0), subject, wave.seconds))
-        if not asked.is_over:
-            return answers | await _ask_beside(asked, left, subject, wave.seconds)
-        answers |= await asked
-    return answers
-
-
-async def _ask_beside(asked: Started[Answers], others: Sequence[Check], subject: Subject, seconds: float) -> Answers:
-    """The answers of a check that waits, and of others that begin meanwhile."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_ask(check, subject, seconds)) for check in others]
-        answers = await asked
-    for task in tasks:
-        answers |= task.result()
-    return answers
+    asked = await together(_ask(check, subject, wave.seconds) for check in wave.checks)
+    return reduce(or_, asked, NO_ANSWERS)
 
 
 async def _ask(check: Check, subject: Subject, seconds: float) -> Answers:

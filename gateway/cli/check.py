@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.cli.options import WRONG, add_config, print_problems
 from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.inspection import Case, CaseError, Inspector, read_case
 from gateway.policy.rules import RulesError
+from gateway.system.dns import DnsResolver
 
 YEAR_10000 = 253_402_300_800  # Unix time
 AT_ONCE = 32  # messages of a batch under way; more would only wait for the same DNS
@@ -108,11 +109,13 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 @asynccontextmanager
 async def _inspector(options: argparse.Namespace, settings: Settings) -> AsyncIterator[Inspector]:
-    inspector = Inspector(settings, clock=time.time if options.now is None else lambda: options.now)
+    resolver = DnsResolver(settings.dns)
     try:
-        yield inspector
+        clock = time.time if options.now is None else lambda: options.now
+        with closing(Inspector(settings, resolver=resolver, clock=clock)) as inspector:
+            yield inspector
     finally:
-        await inspector.close()
+        await resolver.close()
 
 
 def _case(options: argparse.Namespace) -> Case:

@@ -7,10 +7,12 @@ import shlex
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +33,7 @@ SPAMD_START = 60.0  # seconds; SpamAssassin compiles a thousand rules when it st
 SPAMD_PATIENCE = Patience(connect=1.0, total=5.0)
 SPAMD_STOP = 10.0  # seconds
 SPAMD_CHILDREN = 2
+LOG = "spamd.log"
 
 CONFIGURATION = """\
 # Written by `mailward try`. Change it as you like: it is not written again while it is here.
@@ -138,25 +141,45 @@ def _spamd(settings: Settings, state: Path) -> Iterator[None]:
         yield
         return
     address = settings.spamd.hosts[0].address
-    spamd = PrivateSpamd(state / "spamd", address, SPAMD_CHILDREN)
-    try:
-        trust = render_trust(settings.networks.own, settings.networks.relays, settings.identity)
-        spamd.prepare(shipped=shipped_rules() / "spamassassin", trust=trust)
-        command = spamd.command("--local")
-    except NoSpamd as error:
-        print(f"{error}. Until then mail is delivered unscored, and marked so.", file=sys.stderr)
-        yield
+    with _readable_directory(state / "spamd") as directory:
+        spamd = PrivateSpamd(directory, address, SPAMD_CHILDREN)
+        try:
+            trust = render_trust(settings.networks.own, settings.networks.relays, settings.identity)
+            spamd.prepare(shipped=shipped_rules() / "spamassassin", trust=trust)
+            command = spamd.command("--local")
+        except NoSpamd as error:
+            print(f"{error}. Until then mail is delivered unscored, and marked so.", file=sys.stderr)
+            yield
+            return
+        process = _start(command, state / LOG)
+        try:
+            _wait_for(process, address, state / LOG)
+            yield
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def _readable_directory(wanted: Path) -> Iterator[Path]:
+    """A place for spamd's files. Started by root it becomes another user, who cannot come to what is below /root: then
+    it is a temporary one."""
+    wanted.mkdir(exist_ok=True)
+    if os.geteuid() != 0 or all(path.stat().st_mode & stat.S_IXOTH for path in (wanted, *wanted.parents)):
+        yield wanted
         return
-    with (state / "spamd" / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
-    try:
-        _wait_for(process, address, state)
-        yield
-    finally:
-        _stop(process)
+    with tempfile.TemporaryDirectory(prefix="mailward-spamd-") as directory:
+        os.chmod(directory, 0o755)  # noqa: S103  it is to be read
+        yield Path(directory)
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", address: str, state: Path) -> None:
+def _start(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
     """Until it answers: it listens before it has read its rules, and may end in between."""
     spamd = Spamd(parse_address(address), SPAMD_PATIENCE)
     deadline = time.monotonic() + SPAMD_START
@@ -165,10 +188,7 @@ def _wait_for(process: "subprocess.Popen[bytes]", address: str, state: Path) -> 
         if asyncio.run(spamd.ping()) is None:
             return
         time.sleep(0.1)
-    print(
-        f"spamd did not start; see {state / 'spamd' / 'log'}. Mail is delivered unscored, and marked so.",
-        file=sys.stderr,
-    )
+    print(f"spamd did not start; see {log}. Mail is delivered unscored, and marked so.", file=sys.stderr)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

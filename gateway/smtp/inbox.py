@@ -5,6 +5,7 @@ own kernel and not in our memory.
 """
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
 
 HIGH_WATER = 131072  # octets; what a fast client sends in a turn of the loop or two, and little against a message
@@ -30,10 +31,12 @@ class Interrupted(Exception):
 class Inbox:
     """The octets that a client has sent and nobody has taken. One reader at a time may wait."""
 
-    __slots__ = ("_buffer", "_loop", "_paused", "_searched", "_transport", "_waiter", "has_ended")
+    __slots__ = ("_before_waiting", "_buffer", "_loop", "_paused", "_searched", "_transport", "_waiter", "has_ended")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, before_waiting: Callable[[], None] = lambda: None) -> None:
+        """`before_waiting` is called each time the session is about to wait for the client."""
         self._loop = loop
+        self._before_waiting = before_waiting
         self._buffer = bytearray()
         self._searched = 0  # octets at the start of the buffer that have no line feed
         self.has_ended = False  # nothing more will come
@@ -127,6 +130,7 @@ class Inbox:
     async def _more(self) -> None:
         if self.has_ended:
             raise EndOfInput
+        self._before_waiting()
         self._waiter = self._loop.create_future()
         try:
             await self._waiter

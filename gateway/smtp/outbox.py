@@ -1,30 +1,36 @@
-"""Outbox: turns the replies of one turn of the loop into one write: a pipelined group costs one packet (RFC 2920).
+"""Outbox: turns the replies to a pipelined group into one write, and so into one packet (RFC 2920).
 
-A reply never waits for the client: it leaves as soon as the session has nothing to do without waiting itself.
+A reply leaves before the session waits for the client, and soon in any case: the next command may take its time.
 """
 
 import asyncio
 
 from gateway.reply import Reply
 
+HOLD = 0.05  # seconds that a reply may wait for the next one
+
 
 class Outbox:
     """What is to be sent to the client. Without a transport everything said is lost, as it would be on the wire."""
 
-    __slots__ = ("_blocked", "_loop", "_said", "transport")
+    __slots__ = ("_blocked", "_loop", "_said", "_timer", "transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._said: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._blocked: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
 
     def say(self, reply: Reply) -> None:
         if not self._said:
-            self._loop.call_soon(self.flush)
+            self._timer = self._loop.call_later(HOLD, self.flush)
         self._said.append(reply.to_bytes())
 
     def flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._said:
             octets = b"".join(self._said)
             self._said.clear()

@@ -37,8 +37,8 @@ class SessionSettings(Section):
     """Transactions of a connection; then it is closed, for strangers only, so that none keeps a worker for ever."""
 
     offer_dsn: bool = False
-    """Whether delivery status notifications (RFC 3461) are offered. EHLO comes before it is known where mail goes, so say
-    true only if the server of every route offers DSN too; `mailward doctor` looks."""
+    """Whether delivery status notifications (RFC 3461) are offered. EHLO comes before it is known where mail goes, so
+    say true only if the server of every route offers DSN too; `mailward doctor` looks."""
 
     max_connections: int = Field(2000, ge=1)
     """Open connections of one worker; further ones are answered 421 4.3.2. An idle one costs some ten KiB."""

@@ -6,7 +6,7 @@ The library runs in a greenlet. Where its callback calls `wait`, the greenlet st
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import greenlet
 
@@ -24,31 +24,12 @@ class _Call(greenlet.greenlet):  # type: ignore[misc,unused-ignore]
     over: BaseException | None = None
 
 
-class Call(Generic[T]):
-    """A call of a function that may `wait`. It has run to its first wait already; with none, its result is there."""
-
-    def __init__(self, function: Callable[..., T], *arguments: Any) -> None:
-        self._call = _Call(function)
-        self._step = self._call.switch(*arguments)
-
-    @property
-    def waits(self) -> bool:
-        return not self._call.dead
-
-    async def result(self, *, seconds: float) -> T:
-        """What the function returns. After `seconds` each of its waits raises DeadlinePassed; if this task is cancelled,
-        each raises CancelledError, and so does this function, whatever the other one makes of it."""
-        result: T = await _finish(self._call, self._step, seconds) if self.waits else self._step
-        return result
-
-
 async def run_sync(function: Callable[..., T], *arguments: Any, seconds: float) -> T:
-    """Call `function`, and wait for the result of the call."""
-    return await Call(function, *arguments).result(seconds=seconds)
-
-
-async def _finish(call: _Call, step: Any, seconds: float) -> Any:
+    """Call `function`, which may `wait`. After `seconds` each of its waits raises DeadlinePassed; if this task is
+    cancelled, each raises CancelledError, and so does this function, whatever `function` makes of it."""
+    call = _Call(function)
     ends = asyncio.get_running_loop().time() + seconds
+    step = call.switch(*arguments)
     while not call.dead:
         try:
             async with asyncio.timeout_at(ends) as limit:
@@ -63,7 +44,8 @@ async def _finish(call: _Call, step: Any, seconds: float) -> Any:
             step = call.switch(found)
     if call.over is not None and not isinstance(call.over, DeadlinePassed):
         raise call.over
-    return step
+    result: T = step
+    return result
 
 
 def wait(awaitable: Awaitable[T]) -> T:

@@ -1,4 +1,4 @@
-"""The whole gateway with real parts: real Postfix downstream, real spamd, a zone on a loopback DNS server, real clients."""
+"""The whole gateway with real parts: Postfix downstream, spamd, a zone on a loopback DNS server, real clients."""
 
 import json
 import shutil
@@ -82,7 +82,9 @@ def field(mail: bytes, name: bytes) -> bytes:
     return next(line.partition(b":")[2].strip() for line in header.split(b"\n") if line.startswith(name + b":"))
 
 
-def test_signed_message_from_an_authorised_client_passes_all(gateway: RunningGateway, postfix: Postfix, dns: str) -> None:
+def test_signed_message_from_an_authorised_client_passes_all(
+    gateway: RunningGateway, postfix: Postfix, dns: str
+) -> None:
     message = signed(ORDINARY.replace(b"minutes", b"minutes-1"), rsa_key(), domain="sender.example")
     answer = gateway.send(message, sender=SENDER)
     assert answer.code == 250
@@ -165,7 +167,10 @@ def test_mail_to_abuse_is_tagged_and_never_refused(tmp_path: Path, dns: str, spa
     message = ORDINARY.replace(b"Regards", GTUBE)
     with running_gateway(tmp_path / "gateway", dns=dns, more=more) as gateway:
         for recipient in ("abuse@example.org", "postmaster@example.org", "postmaster"):
-            assert gateway.send(message, sender="eve@elsewhere.example", recipient=recipient, source="127.0.0.66").code == 250
+            assert (
+                gateway.send(message, sender="eve@elsewhere.example", recipient=recipient, source="127.0.0.66").code
+                == 250
+            )
         assert gateway.send(message, sender="eve@elsewhere.example", source="127.0.0.66").code == 550
         mixed = _two_recipients(gateway, "abuse@example.org", ALICE)
     [file] = (tmp_path / "mail" / "example.org" / "abuse" / "new").iterdir()
@@ -181,7 +186,9 @@ def _two_recipients(gateway: RunningGateway, *recipients: str) -> list[int]:
 
 
 def test_looping_message_is_refused(gateway: RunningGateway) -> None:
-    ours = b"Received: from a (b [192.0.2.1]) by mx.example.org (Mailward) with ESMTP id 1;\r\n Tue, 24 Nov 2026 10:00:00 +0000\r\n"
+    ours = (
+        b"Received: from a (b [192.0.2.1]) by mx.example.org (Mailward) with ESMTP id 1;\r\n Tue, 24 Nov 2026 10:00\r\n"
+    )
     for message in (ours * 5 + ORDINARY, b"Received: by somewhere.example; then\r\n" * 120 + ORDINARY):
         answer = gateway.send(message, sender=SENDER)
         assert answer.code == 554
@@ -332,16 +339,25 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path, dns: str) -> None:
         assert gateway.stop() == 0
 
 
-def test_check_of_the_stamped_message_agrees_with_the_log(
-    tmp_path: Path, gateway: RunningGateway, dns: str
-) -> None:
+def test_check_of_the_stamped_message_agrees_with_the_log(tmp_path: Path, gateway: RunningGateway, dns: str) -> None:
     message = signed(ORDINARY.replace(b"minutes", b"checked"), rsa_key(), domain="sender.example")
     file = tmp_path / "message.eml"
     file.write_bytes(message)
     found = json.loads(
         mailward(
-            "check", file, "--ip", "127.0.0.9", "--helo", "mail.sender.example", "--from", SENDER, "--rcpt", ALICE,
-            "--json", "--config", gateway.config,
+            "check",
+            file,
+            "--ip",
+            "127.0.0.9",
+            "--helo",
+            "mail.sender.example",
+            "--from",
+            SENDER,
+            "--rcpt",
+            ALICE,
+            "--json",
+            "--config",
+            gateway.config,
         )  # fmt: skip
     )
     assert found["spf"]["result"] == "pass"

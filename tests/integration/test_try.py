@@ -1,5 +1,6 @@
 """mailward try: a newcomer's first minutes, in real processes."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -108,12 +109,14 @@ def test_a_configuration_with_an_error_is_told(tmp_path: Path) -> None:
 
 
 def test_a_spamd_that_does_not_start_is_told_of(tmp_path: Path) -> None:
-    """SpamAssassin takes no directory with an apostrophe in its name."""
-    (tmp_path / "newcomer's").mkdir()
-    with trying(tmp_path / "newcomer's") as running:
-        assert "spamd did not start; see " in running.log
-        assert running.send(MESSAGE).returncode == 0
-        assert "X-Mailward-Unscored: unavailable" in mail_of(running, "me")[0]
+    broken = tmp_path / "bin" / "spamd"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho it is broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+    with trying(tmp_path, env={"PATH": f"{broken.parent}:{os.environ['PATH']}"}) as running:
+        assert f"spamd did not start; see {running.state}/spamd.log" in running.log
+        assert (running.state / "spamd.log").read_text() == "it is broken\n"
+        assert running.end() == 0
 
 
 def test_without_spamd_mail_is_delivered_unscored_and_marked(tmp_path: Path) -> None:

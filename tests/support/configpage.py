@@ -23,7 +23,7 @@ WIDTH = 110
 HEAD = """\
 # The configuration of Mailward: /etc/mailward/mailward.toml.
 #
-# Every key there is stands here. A key that is commented out shows its default. Durations are seconds, sizes are octets.
+# Every key there is stands here. A key that is commented out shows its default. Durations are seconds, sizes octets.
 # `mailward config check` finds every error of this file; `systemctl reload mailward` puts a changed one in force, and
 # refuses a broken one. Changes of listen and [workers] need a restart.
 """

@@ -1,4 +1,4 @@
-"""The gateway as it runs: `mailward serve` in processes of its own, on a free loopback port, with a configuration of one's own.
+"""The gateway as it runs: `mailward serve` in processes of its own, on a free loopback port.
 
 Clients that bind to 127.0.0.2 and above are strangers to it; 127.0.0.1 is one of its own networks.
 """
@@ -54,7 +54,11 @@ class Answer:
 
     command: str
     code: int
-    text: str
+    octets: bytes
+
+    @property
+    def text(self) -> str:
+        return self.octets.decode()
 
 
 @dataclass
@@ -81,15 +85,12 @@ class RunningGateway:
         """Bring a message as a client at `source`, as far as it is let."""
         with self.client(source) as client:
             client.ehlo()
-            for command, call in (
-                ("MAIL", lambda: client.mail(sender)),
-                ("RCPT", lambda: client.docmd(f"RCPT TO:<{recipient}>")),
-                ("DATA", lambda: client.data(message)),
-            ):
-                code, text = call()
-                if code >= 400:
-                    break
-        return Answer(command, code, text.decode())
+            answer = Answer("MAIL", *client.mail(sender))
+            if answer.code < 400:
+                answer = Answer("RCPT", *client.docmd(f"RCPT TO:<{recipient}>"))
+            if answer.code < 400:
+                answer = Answer("DATA", *client.data(message))
+            return answer
 
     def log(self) -> list[dict[str, Any]]:
         """Every line of the log so far."""
@@ -116,7 +117,7 @@ class RunningGateway:
 def running_gateway(
     root: Path, *, dns: str, more: str, workers: int = 1, rules: str = "", hostname: str = HOSTNAME
 ) -> Iterator[RunningGateway]:
-    """Serve until the end of the block. `more` are further tables of the configuration, `rules` a file of the site's."""
+    """Serve until the end of the block. `more` are further tables of the configuration, `rules` is a file of rules."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "rules.d").mkdir(exist_ok=True)
     (root / "rules.d" / "site.toml").write_text(rules)

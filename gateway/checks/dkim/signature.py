@@ -5,6 +5,7 @@ The same functions read the tags that an ARC-Message-Signature and an ARC-Seal s
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dkim.canonicalization import CanonicalizationPolicy, InvalidCanonicalizationPolicyError
 
@@ -166,6 +167,7 @@ def _algorithm(value: bytes) -> Algorithm:
         raise SignatureError("its algorithm (a=) is unknown") from None
 
 
+@lru_cache(maxsize=64)
 def _canons(value: bytes) -> tuple[Canon, Canon]:
     try:
         policy = CanonicalizationPolicy.from_c_value(value)

@@ -1,6 +1,5 @@
 """The SPF check: turns a connection and an envelope into what the sender's domains say about the client (RFC 7208)."""
 
-import asyncio
 from functools import lru_cache
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from gateway.envelope import Envelope
 from gateway.settings import Section
 from gateway.system.bridge import run_sync, wait
 from gateway.system.dns import Answer, Resolver
+from gateway.system.together import together
 
 POSTMASTER = "postmaster"  # stands for a missing local part (RFC 7208 section 4.3)
 SKIPPED = {
@@ -58,17 +58,18 @@ class SpfCheck:
         if identity is SpfIdentity.HELO:
             finding = await self._check(helo, self._settings.deadline)
             return SpfResult(identity=identity, finding=finding, helo=finding)
-        beside = self._begin(helo)
-        async with asyncio.TaskGroup() as group:
-            asked = group.create_task(beside.result(seconds=self._settings.helo_deadline)) if beside.waits else None
-            finding = await self._check(claim_of_sender(connection, envelope), self._settings.deadline)
-        return SpfResult(identity=identity, finding=finding, helo=beside.result())
+        findings = await together(
+            (
+                self._check(claim_of_sender(connection, envelope), self._settings.deadline),
+                self._check(helo, self._settings.helo_deadline),
+            )
+        )
+        return SpfResult(identity=identity, finding=findings[0], helo=findings[1])
 
     async def _check(self, claim: Claim, seconds: float) -> Finding:
-        return await self._begin(claim).result(seconds=seconds)
-
-    def _begin(self, claim: Claim) -> Call[Finding]:
-        return Call(check_host, claim, self._look_up, self._parse)
+        if "." not in claim.domain:  # RFC 7208 section 4.3: not a multi-label domain name
+            return Finding(result=SpfWord.NONE, domain=claim.domain)
+        return await run_sync(check_host, claim, self._look_up, self._parse, seconds=seconds)
 
     def _look_up(self, name: str, rrtype: str) -> Answer:
         return self._resolver.cached(name, rrtype) or wait(self._resolver.query(name, rrtype))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gateway.authres.field import AuthenticationResults, build
 from gateway.checks.arc import ArcCheck, ArcResult, ArcSettings, ChainStatus
 from gateway.checks.base import Subject
 from gateway.system.dns import Status as DnsStatus
@@ -139,6 +140,18 @@ async def test_a_key_that_cannot_be_looked_up_is_a_temporary_error() -> None:
     faults = {"s1._domainkey.hop.example": DnsStatus.SERVFAIL}
     result = await validate(octets, faults=faults)
     assert (result.result, result.trusted) == (ChainStatus.TEMPERROR, False)
+
+
+async def test_a_temporary_error_leaves_no_result_for_readers_who_do_not_know_the_word() -> None:
+    result = await validate(chain(1), faults={"s1._domainkey.lists.example": DnsStatus.SERVFAIL})
+    assert result.result is ChainStatus.TEMPERROR
+    assert result.authres() == ()
+    assert (result.facts()["arc.result"], result.report()["result"]) == ("temperror", "temperror")
+    assert build(AuthenticationResults("mx.example.org", result.authres())).split() == [
+        b"Authentication-Results:",
+        b"mx.example.org;",
+        b"none",
+    ]
 
 
 async def test_a_definite_failure_outweighs_a_temporary_error() -> None:

@@ -1,13 +1,34 @@
-"""Started: a coroutine that has run to its first wait, so that one that need not wait costs neither a task nor a timer.
+"""Together: runs several coroutines at once, and what need not wait in no task and under no timer at all.
 
 Most of what a message asks DNS is in the cache. Tasks and timers for answers that are already there would cost more
 than the answers.
 """
 
-from collections.abc import Callable, Coroutine, Generator
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+
+
+async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What the coroutines return, in their order. The first that waits has those behind it run in tasks beside it."""
+    values: list[T] = []
+    left = iter(coroutines)
+    for coroutine in left:
+        started = Started(coroutine)
+        if started.is_over:
+            values.append(await started)
+        else:
+            values += await _beside(started, left)
+    return values
+
+
+async def _beside(started: "Started[T]", others: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(other) for other in others]
+        value = await started
+    return [value, *(task.result() for task in tasks)]
 
 
 class Started(Generic[T]):
