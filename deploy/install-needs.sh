@@ -16,6 +16,18 @@ as_root() {
     fi
 }
 
+# A package whose service would be started by its installation is kept from it by policy-rc.d, for as long as we install.
+guard=/usr/sbin/policy-rc.d
+guarded=
+unguard() { [ -z "$guarded" ] || as_root rm -f "$guard"; guarded=; }
+trap unguard EXIT
+trap 'exit 130' INT TERM HUP
+guard_services() {
+    [ ! -e "$guard" ] || return 0
+    guarded=1
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $guard && chmod 755 $guard"
+}
+
 # debian PROGRAM PACKAGE...: install the packages unless the program is there. Services are not started.
 debian() {
     program=$1; shift
@@ -26,19 +38,15 @@ debian() {
     fi
     say "installing $*"
     [ -n "${updated:-}" ] || { as_root apt-get update -qq || return 1; updated=1; }
+    guard_services
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# A package whose service would be started by its installation is kept from it by policy-rc.d, where we may write one.
-guard=/usr/sbin/policy-rc.d
-if [ ! -e $guard ] && as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $guard && chmod 755 $guard" 2>/dev/null; then
-    trap 'as_root rm -f $guard' EXIT
-fi
-
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     debian python3.11 python3 || { say "Python 3.11 or newer is needed"; exit 1; }
     python=python3
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 or newer is needed"; exit 1; }
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     debian no-such-program python3-venv || { say "Python's venv module is needed: apt-get install python3-venv"; exit 1; }
@@ -58,4 +66,5 @@ fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 extras=
 [ "$purpose" = test ] && extras='[test,dev]'
+unguard
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".$extras"

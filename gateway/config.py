@@ -215,6 +215,15 @@ def load(path: Path) -> Settings:
         raise ConfigError(_problems(file, error)) from error
 
 
+def rules_settings(path: Path) -> RulesSettings | None:
+    """The table [rules] of a configuration that may be broken elsewhere, so that the rules can be looked at all the
+    same; None where that table cannot be read either."""
+    try:
+        return RulesSettings.model_validate(tomlfile.read(path).data.get("rules", {}))
+    except (tomlfile.Unreadable, ValidationError):
+        return None
+
+
 def _problems(file: TomlFile, error: ValidationError) -> list[Problem]:
     """One problem for each place, in the order of the file: the members of a union each object in their own words."""
     by_path: dict[TomlPath, Problem] = {}

@@ -64,7 +64,7 @@ class Recipient:
 class Envelope:
     """One mail transaction (RFC 5321 section 3.3). A sender of None is the null reverse-path."""
 
-    id: str  # unique among all workers, printable, at most 24 characters; the message's id in log, Received and 250
+    id: str  # unique among all workers, printable, at most 24 characters; it stands in the log, Received and XFORWARD
     sender: Address | None
     recipients: tuple[Recipient, ...] = ()
     body: BodyType = BodyType.SEVEN_BIT

@@ -109,7 +109,8 @@ async def _names(resolver: Resolver, settings: Settings) -> Findings:
     answers = [await resolver.query(name, rrtype) for rrtype in ("A", "AAAA")]
     addresses = [address for answer in answers for address in answer.records]
     if not addresses and not any(answer.is_temporary for answer in answers):
-        yield Finding(Grade.BAD, f"{name} has no address in DNS", "Add A and AAAA records, or correct hostname.")
+        grade = Grade.BAD if "." in name else Grade.WARNING  # a single label serves for a trial alone
+        yield Finding(grade, f"{name} has no address in DNS", "Add A and AAAA records, or correct hostname.")
     for address in addresses:
         back = (await resolver.query(ip_address(address).reverse_pointer, "PTR")).records
         if name in back:

@@ -21,6 +21,7 @@ from gateway.parts import Parts
 from gateway.policy.decide import known_facts
 from gateway.policy.language import Explained, explain
 from gateway.policy.rule import Rule
+from gateway.policy.verdict import Mode
 from gateway.serve import build_parts
 from gateway.system.dns import Resolver
 
@@ -98,7 +99,8 @@ class Inspection:
         return {
             "action": verdict.action.value,
             "reply": str(verdict.reply) if verdict.reply else "",
-            "rules": list(verdict.rules),
+            "rules": [hit.rule for hit in verdict.hits if hit.mode is Mode.ENFORCE],
+            "shadow": [hit.rule for hit in verdict.hits if hit.mode is Mode.SHADOW],
             "score": verdict.score,
             "total": verdict.total,
         }

@@ -1,6 +1,7 @@
 """Serve: builds one worker out of its settings. The composition root: no logic, every part made and handed on here."""
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +14,9 @@ from gateway.checks.iprev import IprevCheck
 from gateway.checks.run import Wave
 from gateway.checks.spamd import SpamdCheck
 from gateway.checks.spf import SpfCheck
-from gateway.config import Settings
+from gateway.config import RulesSettings, Settings
 from gateway.delivery.quarantine import Quarantine
-from gateway.delivery.routes import Surroundings, build_routes, build_terms
+from gateway.delivery.routes import Surroundings, build_routes
 from gateway.journey import Journey
 from gateway.parts import Parts, Waves
 from gateway.policy.rules import RuleSet, load
@@ -33,8 +34,10 @@ from gateway.system.metrics import Metrics
 from gateway.system.panic import Panic
 from gateway.system.spool import Spool
 from gateway.system.threads import DiskThreads
-from gateway.system.tls import TlsError, server_tls
+from gateway.system.tls import server_tls
 from gateway.vocabulary import FACTS
+
+log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]  # gives Unix time
 
@@ -57,26 +60,10 @@ def build_waves(settings: Settings, resolver: Resolver, *, clock: Clock, workers
     )
 
 
-def load_rules(settings: Settings) -> RuleSet:
+def load_rules(settings: RulesSettings) -> RuleSet:
     """The rules in force: the shipped ones and the site's. Raises RulesError with every problem."""
-    shipped = [shipped_rules()] if settings.rules.shipped else []
-    return load([*shipped, settings.rules.site], FACTS, lists=[settings.rules.lists])
-
-
-def problems_of_files(settings: Settings) -> list[str]:
-    """What is wrong with the files, other than rules, that the configuration names and a worker needs to start."""
-    problems = []
-    if settings.tls.certificate:
-        try:
-            server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory)
-        except TlsError as error:
-            problems.append(f"[tls]: {error}")
-    for name, route in settings.route.items():
-        try:
-            build_terms(route, settings.hostname)
-        except OSError as error:
-            problems.append(f"[route.{name}] tls_authorities {route.tls_authorities}: {error.strerror or error}")
-    return problems
+    shipped = [shipped_rules()] if settings.shipped else []
+    return load([*shipped, settings.site], FACTS, lists=[settings.lists])
 
 
 def build_parts(
@@ -95,7 +82,7 @@ def build_parts(
         realm=Realm(domains=settings.domains, own=settings.networks.own, relays=settings.networks.relays),
         limits=settings.limits,
         waves=build_waves(settings, resolver, clock=clock, workers=workers),
-        rules=load_rules(settings),
+        rules=load_rules(settings.rules),
         routes=build_routes(settings.route, settings.domain, Surroundings(hostname=settings.hostname, disk=disk)),
         quarantine=Quarantine(settings.quarantine, disk) if settings.quarantine.directory else None,
         panic=Panic(settings.state_directory),
@@ -154,5 +141,9 @@ class Gateway:
         self._disk.shutdown()
 
     def _record(self, record: Record) -> None:
-        self._log.write(record)
-        self._metrics.count(record)
+        """Note what was done. A failure here must not become the sender's 451: the message would come again."""
+        try:
+            self._log.write(record)
+            self._metrics.count(record)
+        except Exception:
+            log.exception("message %s could not be recorded", record.id)

@@ -173,7 +173,11 @@ class Supervisor:
             self._notifier.ready(self._status())
 
     async def _reloaded(self) -> str:
-        problems = self._plan.check()
+        try:
+            problems = self._plan.check()
+        except Exception:  # noqa: BLE001  whatever it is, the old workers go on
+            log.exception("the configuration could not be checked")
+            return "refused"
         for problem in problems:
             log.error("configuration: %s", problem)
         return "refused" if problems else await self._crew.renew()

@@ -32,8 +32,7 @@ _pvalue_re = re.compile(rf"(?!\?)(?:{TOKEN}|{Scanner.ADDRESS})\Z")  # "=" and "?
 _quoted_re = re.compile(r'(["\\])')
 _harmless_re = re.compile(r"[A-Za-z0-9._@:/+-]{0,400}\Z")  # of most values: there is nothing to clean
 _claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
-_encoded_word_re = re.compile(r"=+\?")  # its beginning, RFC 2047 section 2
-_encoded_word_re = re.compile(r"=+(?=\?)")
+_encoded_word_re = re.compile(r"=+(?=\?)")  # its beginning, RFC 2047 section 2
 _COMMENT_CHARACTERS = str.maketrans("()\\", "[]/")  # many readers do not know escaped parentheses
 
 

@@ -1,7 +1,7 @@
 """What a check is: a question about a subject that is answered with a result, never with an exception or a decision.
 
-To add a check: one module here with its settings, its result, its declared facts and its class; one line in the waves of
-gateway/serve.py, and one in gateway/vocabulary.py.
+To add a check: one module here with its settings, its result, its declared facts and its class; one line in the waves
+of gateway/serve.py, and one in gateway/vocabulary.py.
 """
 
 from collections.abc import Mapping

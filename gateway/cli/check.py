@@ -11,15 +11,16 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
-from gateway.addresses import split_host_port
 from gateway.cli import report
 from gateway.cli.options import WRONG, add_config, print_problems
 from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.inspection import Case, CaseError, Inspector, read_case
 from gateway.policy.rules import RulesError
 from gateway.system.dns import DnsResolver
+from gateway.system.dnschannel import parse_server
 
 YEAR_10000 = 253_402_300_800  # Unix time
+MAX_SHOWN = 200  # characters of a line of a batch that is repeated with its error
 AT_ONCE = 32  # messages of a batch under way; more would only wait for the same DNS
 
 
@@ -77,7 +78,7 @@ def _address(text: str) -> IPv4Address | IPv6Address:
 
 def _server(text: str) -> str:
     try:
-        split_host_port(text)
+        parse_server(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
@@ -168,6 +169,6 @@ async def _answer(inspector: Inspector, line: bytes) -> dict[str, Any]:
     try:
         file, case = read_case(line)
     except CaseError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "line": line.decode("utf-8", "replace").strip()[:MAX_SHOWN]}
     found = await inspector.inspect(case)
     return {"file": file, **found.to_dict()}

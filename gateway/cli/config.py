@@ -1,9 +1,10 @@
-"""`mailward config check`: finds every error of the configuration, of what it names, and of the rules."""
+"""`mailward config`: finds every error of the configuration and of what it names; prints what spamd must know of it."""
 
 import argparse
 
 from gateway.cli.options import WRONG, add_config, load_config, print_problems
-from gateway.policy.rules import RulesError
+from gateway.config import load
+from gateway.scoring.trust import render_trust
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -12,23 +13,26 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     check = actions.add_parser("check", help="find every error of the configuration and of the rules")
     add_config(check)
     check.set_defaults(run=run)
+    trust = actions.add_parser("trust", help="print whom SpamAssassin must trust, as its configuration has it")
+    add_config(trust)
+    trust.set_defaults(run=print_trust)
 
 
-def run(options: argparse.Namespace) -> int:
-    from gateway.serve import load_rules, problems_of_files
-
+def print_trust(options: argparse.Namespace) -> int:
     settings = load_config(options)
     if settings is None:
         return WRONG
-    problems: list[object] = list(problems_of_files(settings))
-    try:
-        rules = load_rules(settings)
-    except RulesError as error:
-        problems += error.problems
-    else:
-        summary = f"{options.config}: no errors; {len(rules.rules)} rules, version {rules.digest}"
-    print_problems(problems)
-    if problems:
+    print(render_trust(settings.networks.own, settings.networks.relays, settings.identity), end="")
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    from gateway.preflight import problems_of
+    from gateway.serve import load_rules
+
+    if problems := problems_of(options.config):
+        print_problems(problems)
         return WRONG
-    print(summary)
+    rules = load_rules(load(options.config).rules)
+    print(f"{options.config}: no errors; {len(rules.rules)} rules, version {rules.digest}")
     return 0

@@ -54,6 +54,7 @@ def check(directories: Directories, declared: Iterable[Fact]) -> int:
     warnings = lint(rules)
     _report(warnings, "warning: ")
     print(f"{len(rules.rules)} rules, version {rules.digest}: no errors, {len(warnings)} warnings")
+    print(f"read from {', '.join(str(path) for path in directories.rules if path.is_dir())}")
     return 0
 
 

@@ -1,16 +1,18 @@
 """`mailward serve`: the gateway. `mailward worker`, which it starts, is one of its processes."""
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.cli.options import WRONG, add_config, load_config, print_problems
-from gateway.config import ConfigError, Settings, load
-from gateway.policy.rules import RulesError
+from gateway.cli.options import WRONG, add_config, print_problems
+from gateway.config import Settings, load
+from gateway.preflight import problems_of
 from gateway.supervisor import Plan, supervise
 from gateway.system.log import start_logging
+
+log = logging.getLogger("mailward.supervisor")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,31 +23,35 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = load_config(options)
-    if settings is None:
-        return WRONG
-    return serve(settings, options.config.absolute(), workers=options.workers)
+    return serve(options.config.absolute(), workers=options.workers)
 
 
-def serve(settings: Settings, config: Path, *, workers: int | None = None) -> int:
-    """Supervise workers with the settings of the file `config` until told to end. Returns the exit status."""
-    if problems := [*check(config), *_problems_of_directories(settings)]:
+def serve(config: Path, *, workers: int | None = None) -> int:
+    """Supervise workers with the configuration in that file until told to end. Returns the exit status."""
+    if problems := problems_of(config):
         print_problems(problems)
         return WRONG
-    logging = start_logging(settings.log, on_drop=lambda lines: None)
+    settings = load(config)
+    if problems := _problems_of_directories(settings):
+        print_problems(problems)
+        return WRONG
+    handler = start_logging(settings.log, on_drop=lambda lines: None)
     host = settings.workers if workers is None else settings.workers.model_copy(update={"workers": workers})
     count = host.workers or len(os.sched_getaffinity(0))
     plan = Plan(
         settings=host,
         listen=settings.listen,
-        command=(sys.executable, "-m", "gateway", "worker", "--config", str(config), "--share", str(count)),
-        check=lambda: check(config),
+        command=(sys.executable, "-P", "-m", "gateway", "worker", "--config", str(config), "--share", str(count)),
+        check=lambda: problems_of(config),
         runtime_directory=Path(os.environ.get("RUNTIME_DIRECTORY", settings.state_directory / "run")),
     )
     try:
         return supervise(plan)
+    except Exception:
+        log.critical("the supervisor has failed", exc_info=True)
+        return 1
     finally:
-        logging.close()
+        handler.close()
 
 
 def _count(text: str) -> int:
@@ -63,15 +69,3 @@ def _problems_of_directories(settings: Settings) -> list[str]:
         except OSError as error:
             problems.append(f"{directory}: cannot be made: {error.strerror}")
     return problems
-
-
-def check(config: Path) -> Sequence[str]:
-    """Everything that is wrong with the configuration and the rules as they are on the disk now."""
-    from gateway.serve import load_rules, problems_of_files
-
-    try:
-        settings = load(config)
-        load_rules(settings)
-    except (ConfigError, RulesError) as error:
-        return [str(problem) for problem in error.problems]
-    return problems_of_files(settings)

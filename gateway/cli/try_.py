@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         return WRONG
     with _ended_by_sigterm(), _spamd(settings, state):
         _explain(settings, config, state)
-        return serve(settings, config)
+        return serve(config)
 
 
 def _look_for_others(settings: Settings) -> None:
@@ -212,7 +212,7 @@ Mailward takes mail for any recipient at {" and ".join(settings.domains)} on {li
       {_command()} send - --to {listen}
   See it arrive:
     cat {shlex.quote(str(state / "mail/example.org/me/new"))}/*
-  Configuration {config}, your own rules {settings.rules.site}/*.toml: Ctrl-C and start again, or send SIGHUP.
+  Configuration {config}, your own rules {settings.rules.site}/*.toml: put changes in force by kill -HUP {os.getpid()}
   Metrics http://{settings.workers.status_listen}/metrics. Ctrl-C ends it.
 """,
         flush=True,

@@ -23,10 +23,7 @@ _status_re = re.compile(r"(?:(\d{3}) +)?(\d)\.(\d{1,3}\.\d{1,3}) +(?=\S)")
 _unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 _CODES: Mapping[Action, tuple[str, ...]] = MappingProxyType(
-    {Action.REJECT: ("550", "554"), Action.DEFER: ("451", "450", "421")}  # the usual one first
-)
-_GREETING_CODES: Mapping[Action, tuple[str, ...]] = MappingProxyType(
-    {Action.REJECT: ("554",), Action.DEFER: ("421",)}  # instead of a banner, RFC 5321 section 3.1
+    {Action.REJECT: ("550", "554"), Action.DEFER: ("451", "450")}  # the usual one first
 )
 _DEFAULTS: Mapping[Action, str] = MappingProxyType(
     {Action.REJECT: "5.7.1 message refused by policy", Action.DEFER: "4.7.1 message deferred by policy"}
@@ -67,13 +64,13 @@ def parse_template(text: str, action: Action, stage: Stage, declared: Mapping[st
     match = _status_re.match(text)
     if match is None:
         raise TemplateError("a reply begins with an enhanced code", f'such as "{_DEFAULTS[action]}"')
-    status = _status(match, action, stage)
+    status = _status(match, action)
     return Template(status=status, pieces=_pieces(text[match.end() :], stage, declared))
 
 
-def _status(match: re.Match[str], action: Action, stage: Stage) -> str:
+def _status(match: re.Match[str], action: Action) -> str:
     basic, enhanced_class, detail = match.groups()
-    codes = (_GREETING_CODES if stage is Stage.CONNECT else _CODES)[action]
+    codes = _CODES[action]
     if basic is not None and basic not in codes:
         raise TemplateError(f"{basic} is no code for {action}", f"it is one of {', '.join(codes)}")
     if enhanced_class != codes[0][0]:

@@ -358,7 +358,7 @@ def test_check_of_the_stamped_message_agrees_with_the_log(tmp_path: Path, gatewa
             "--json",
             "--config",
             gateway.config,
-        )  # fmt: skip
+        )
     )
     assert found["spf"]["result"] == "pass"
     assert [signature["result"] for signature in found["dkim"]] == ["pass"]

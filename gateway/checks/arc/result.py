@@ -43,8 +43,8 @@ class ArcResult:
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
-        """Nothing for temperror: RFC 8617 section 10.1 registers no such word, and readers such as SpamAssassin pass over
-        a whole field that has an unknown one."""
+        """Nothing for temperror: RFC 8617 section 10.1 registers no such word, and readers such as SpamAssassin pass
+        over a whole field that has an unknown one."""
         if self.result is ChainStatus.TEMPERROR:
             return ()
         oldest = () if self.oldest_pass is None else (Property("header", "oldest-pass", str(self.oldest_pass)),)

@@ -73,3 +73,14 @@ def test_a_certificate_with_another_key_is_an_error(config: Path, capsys: pytest
 def test_a_configuration_that_is_not_there_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path / "nothing.toml") == 2
     assert capsys.readouterr().err == f"{tmp_path}/nothing.toml:1:1: cannot be read: No such file or directory\n"
+
+
+def test_trust_prints_our_networks_and_our_identity_for_spamassassin(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + '[networks]\nown = ["198.51.100.0/24"]\nrelays = ["203.0.113.7"]\n')
+    assert main(["config", "trust", "--config", str(config)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "trusted_networks 198.51.100.0/24" in printed
+    assert "internal_networks 203.0.113.7/32" in printed
+    assert printed[-1].startswith("authres_trusted_authserv ")

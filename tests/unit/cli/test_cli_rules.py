@@ -30,7 +30,9 @@ def run(*arguments: str) -> int:
 
 def test_check_of_right_rules_is_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rules.check(Directories((written(tmp_path, RULE + KEPT),)), DECLARED) == 0
-    assert capsys.readouterr().out.endswith(": no errors, 0 warnings\n")
+    summary, read_from = capsys.readouterr().out.splitlines()
+    assert summary.endswith(": no errors, 0 warnings")
+    assert read_from.startswith(f"read from {tmp_path}")
 
 
 def test_check_prints_warnings_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -122,8 +122,8 @@ def test_reply_names_facts_with_what_senders_choose_made_harmless(tmp_path: Path
 @pytest.mark.parametrize(
     ("rule", "stage", "expected"),
     [
-        ("True -> reject", Stage.CONNECT, "554 5.7.1 message refused by policy"),
-        ("True -> defer", Stage.CONNECT, "421 4.7.1 message deferred by policy"),
+        ("True -> reject", Stage.CONNECT, "550 5.7.1 message refused by policy"),
+        ("True -> defer", Stage.CONNECT, "451 4.7.1 message deferred by policy"),
         ("spam.score < 1 -> reject", Stage.SCORED, "550 5.7.1 message refused by policy"),
         ("spam.score < 1 -> defer", Stage.SCORED, "451 4.7.1 message deferred by policy"),
         ("spam.score < 1 -> reject; reply = '554 5.7.0 no'", Stage.SCORED, "554 5.7.0 no"),
