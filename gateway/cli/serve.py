@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.cli.options import WRONG, add_config, print_problems
@@ -26,8 +27,9 @@ def run(options: argparse.Namespace) -> int:
     return serve(options.config.absolute(), workers=options.workers)
 
 
-def serve(config: Path, *, workers: int | None = None) -> int:
-    """Supervise workers with the configuration in that file until told to end. Returns the exit status."""
+def serve(config: Path, *, workers: int | None = None, listen: Sequence[str] = ()) -> int:
+    """Supervise workers with the configuration in that file until told to end. `workers` and `listen` go before what it
+    says. Returns the exit status."""
     if problems := problems_of(config):
         print_problems(problems)
         return WRONG
@@ -40,7 +42,7 @@ def serve(config: Path, *, workers: int | None = None) -> int:
     count = host.workers or len(os.sched_getaffinity(0))
     plan = Plan(
         settings=host,
-        listen=settings.listen,
+        listen=tuple(listen) or settings.listen,
         command=(sys.executable, "-P", "-m", "gateway", "worker", "--config", str(config), "--share", str(count)),
         check=lambda: problems_of(config),
         runtime_directory=Path(os.environ.get("RUNTIME_DIRECTORY", settings.state_directory / "run")),

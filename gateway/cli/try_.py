@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         return WRONG
     with _ended_by_sigterm(), _spamd(settings, state):
         _explain(settings, config, state)
-        return serve(config)
+        return serve(config, listen=settings.listen)
 
 
 def _look_for_others(settings: Settings) -> None:

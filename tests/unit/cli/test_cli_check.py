@@ -196,7 +196,10 @@ def test_signatures_are_judged_by_the_time_that_is_given(
         (["{letter}", "--ip", "192.0.2.1", "--now", "today"], "today is no number of seconds since 1970"),
         (["{letter}", "--ip", "192.0.2.1", "--now", "1e30"], "1e30 is no number of seconds since 1970"),
         (["{letter}", "--ip", "192.0.2.1", "--now", "nan"], "nan is no number of seconds since 1970"),
-        (["{letter}", "--ip", "192.0.2.1", "--dns", "x"], 'argument --dns: "x" is not an address or ADDRESS:PORT; a name could not be looked up'),
+        (
+            ["{letter}", "--ip", "192.0.2.1", "--dns", "x"],
+            'argument --dns: "x" is not an address or ADDRESS:PORT; a name could not be looked up',
+        ),
         (["{letter}", "--ip", "192.0.2.1", "--json", "--stamped"], "not allowed with argument --json"),
         (["{letter}", "--ip", "192.0.2.1", "--config", "/nonexistent"], "/nonexistent:1:1: cannot be read"),
     ],

@@ -84,3 +84,22 @@ def test_trust_prints_our_networks_and_our_identity_for_spamassassin(
     assert "trusted_networks 198.51.100.0/24" in printed
     assert "internal_networks 203.0.113.7/32" in printed
     assert printed[-1].startswith("authres_trusted_authserv ")
+
+
+def test_errors_of_the_configuration_do_not_hide_those_of_the_rules(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config.parent / "rules.d" / "site.toml").write_text('[[rule]]\nid = "x"\nwhy = "x"\nwhen = "subjet"\n')
+    config.write_text(config.read_text() + "hold = -1\n")
+    assert check(config) == 2
+    told = capsys.readouterr().err
+    assert f"{config}:7:1: " in told
+    assert 'unknown fact "subjet"' in told
+
+
+def test_a_rules_directory_that_is_named_and_not_there_is_an_error(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config.parent / "rules.d").rmdir()
+    assert check(config) == 2
+    assert capsys.readouterr().err == f"[rules] site: there is no directory {config.parent}/rules.d\n"
