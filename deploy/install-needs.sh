@@ -61,6 +61,7 @@ if [ "$purpose" = test ]; then
     debian strace strace
     debian dovecot dovecot-core dovecot-lmtpd dovecot-sieve
     debian systemd-analyze systemd
+    [ -x /bin/kill ] || debian no-such-program procps
 fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"

@@ -120,6 +120,7 @@ def running_gateway(
     """Serve until the end of the block. `more` are further tables of the configuration, `rules` is a file of rules."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "rules.d").mkdir(exist_ok=True)
+    (root / "lists").mkdir(exist_ok=True)
     (root / "rules.d" / "site.toml").write_text(rules)
     port, status = free_port(), free_port()
     text = CONFIGURATION.format(
