@@ -28,11 +28,12 @@ from gateway.parts import Parts
 from gateway.policy.decide import as_tag_only, decide
 from gateway.policy.verdict import UNDECIDED, Action, Verdict
 from gateway.realm import is_role_account
-from gateway.recorder import lost_record, message_record, refusal_record
+from gateway.record import Event
+from gateway.recorder import lost_record, message_record, refusal_record, unread_record
 from gateway.reply import Reply, reply
 from gateway.system.spool import Spool
 from gateway.transaction import Transaction
-from gateway.visit import Visit
+from gateway.visit import INTERNAL_ERROR, Visit
 
 SENDER_OK = reply("250 2.1.0", "Sender ok")
 RECIPIENT_OK = reply("250 2.1.5", "Recipient ok")
@@ -142,12 +143,22 @@ class Journey(Visit):
             examination = await examine(self._parts, arrival)
             examined = time.perf_counter()
             outcome = await self._carry_out(transaction, examination, spent=examined - started)
+        except BaseException:  # the session answers 451 and logs it; here it is noted which message it was
+            failed = {"action": Action.DEFER.value, "size": spool.size}
+            self._record_unread(Event.MESSAGE, transaction, INTERNAL_ERROR, **failed)
+            raise
         finally:
             await transaction.close()
         finished = time.perf_counter()
         steps = {"deliver": (finished - examined) * 1e3, "total": (finished - started) * 1e3}
         self._record(examination, outcome, steps, transaction)
         return outcome.reply
+
+    async def refused(self, reply: Reply) -> None:
+        transaction = self._under_way()
+        self._transaction = None
+        self._record_unread(Event.REFUSED, transaction, reply)
+        await transaction.close()
 
     async def reset(self) -> None:
         transaction, self._transaction = self._transaction, None
@@ -199,6 +210,10 @@ class Journey(Visit):
         """What every record says."""
         parts = self._parts
         return {"began": transaction.began, "rules_digest": parts.rules.digest, "panic": parts.panic.is_on()}
+
+    def _record_unread(self, event: Event, transaction: Transaction, reply: Reply, **known: Any) -> None:
+        known |= self._noted(transaction)
+        self._parts.record(unread_record(event, self._connection, transaction.envelope, reply, **known))
 
     def _ask_ahead(self, wave: Wave, envelope: Envelope) -> "asyncio.Task[Answers]":
         """Begin a wave whose answers are needed later, so that DNS is asked while the client talks."""

@@ -11,8 +11,8 @@ class Event(StrEnum):
     """What a record is about."""
 
     MESSAGE = "message"  # all octets were here, and the client had its answer to the final dot
-    REFUSED = "refused"  # a command was answered 4yz or 5yz, so there was no message
-    LOST = "lost"  # recipients were accepted, but no message came: RSET, a lost connection, or octets we did not take
+    REFUSED = "refused"  # a recipient, or what came after DATA, was answered 4yz or 5yz, so there was no message
+    LOST = "lost"  # recipients were accepted, but no message came: the client was gone, or gave it up by RSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

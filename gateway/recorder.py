@@ -56,7 +56,8 @@ def message_record(
 
 
 def refusal_record(connection: Connection, envelope: Envelope, reply: Reply, verdict: Verdict, **known: Any) -> Record:
-    """The record of a recipient, the last one of `envelope`, that was refused."""
+    """The record of a recipient, the last one of `envelope`, that was refused. It has an action only where a
+    rule refused it."""
     refused = [str(recipient.address) for recipient in envelope.recipients[-1:]]
     return Record(
         event=Event.REFUSED,
@@ -64,7 +65,19 @@ def refusal_record(connection: Connection, envelope: Envelope, reply: Reply, ver
         reply=str(reply),
         **_client(connection, NO_ANSWERS),
         **_envelope(envelope, refused),
-        **_decision(verdict),
+        **_decision(verdict) | ({} if verdict.action.refuses else {"action": ""}),
+        **known,
+    )
+
+
+def unread_record(event: Event, connection: Connection, envelope: Envelope, reply: Reply, **known: Any) -> Record:
+    """The record of a message without an examination: refused while it was collected, or we have failed on it."""
+    return Record(
+        event=event,
+        stage="data",
+        reply=str(reply),
+        **_client(connection, NO_ANSWERS),
+        **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
         **known,
     )
 

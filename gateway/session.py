@@ -14,7 +14,7 @@ from typing import cast
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
 
-from gateway.connection import Connection, Tls
+from gateway.connection import Connection, Role, Tls
 from gateway.smtp import replies
 from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.front import Front
@@ -133,15 +133,14 @@ class SmtpSession(SMTP):
         peer = cast(tuple[str, int] | None, self.session and self.session.peer)
         if not peer:  # gone before it was accepted
             raise EndOfInput
-        if sessions.is_draining or sessions.is_full:
+        ip, opened = _client_address(peer[0]), self._front.clock()
+        role = self._front.roles(ip)
+        if sessions.is_draining or (sessions.is_full and role is Role.STRANGER):
             self._dialogue.farewell = replies.SHUTTING_DOWN if sessions.is_draining else replies.FULL
             return
         sessions.enter(self)
         self._watchdog.until(NEVER)
-        ip, opened = _client_address(peer[0]), self._front.clock()
-        await self._dialogue.run(
-            Connection(id=self._dialogue.id, ip=ip, port=peer[1], role=self._front.roles(ip), opened=opened)
-        )
+        await self._dialogue.run(Connection(id=self._dialogue.id, ip=ip, port=peer[1], role=role, opened=opened))
 
     async def _part(self) -> None:
         """Tell the client, the visit, and in the end the registry."""

@@ -4,8 +4,10 @@ from typing import Protocol
 
 from gateway.connection import Connection
 from gateway.envelope import Envelope, Recipient
-from gateway.reply import Reply
+from gateway.reply import Reply, reply
 from gateway.system.spool import Spool
+
+INTERNAL_ERROR = reply("451 4.3.0", "Local trouble, try again later")  # what the client is told where a visit raises
 
 
 class Visit(Protocol):
@@ -30,6 +32,10 @@ class Visit(Protocol):
     async def message(self, spool: Spool) -> Reply:
         """All octets after DATA (dots unstuffed, line ends CRLF, without the final dot). Runs to its end even if the
         client is gone. The transaction is over afterwards. The session closes the spool."""
+        ...
+
+    async def refused(self, reply: Reply) -> None:
+        """The message was refused while it was collected; the client is told so. The transaction is over."""
         ...
 
     async def reset(self) -> None:

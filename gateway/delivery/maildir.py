@@ -4,7 +4,6 @@ ROOT/DOMAIN/LOCAL-PART.
 RFC 5321 section 4.4 (Return-Path). The octets are kept as they came, with CRLF, so that signatures still verify.
 """
 
-import asyncio
 import os
 import re
 import time
@@ -17,10 +16,11 @@ from pathlib import Path
 
 from gateway.connection import Connection
 from gateway.delivery.durable import Draft, make_maildir, write_draft
-from gateway.delivery.outcome import Outcome, disk_failure
+from gateway.delivery.outcome import Failure, Outcome, disk_failure, failed
 from gateway.envelope import Address, Envelope, Recipient
 from gateway.message import Stamped
 from gateway.reply import Reply, reply
+from gateway.system.threads import DISK_PATIENCE, on_disk
 
 MAX_NAME = 255  # octets of a file name, NAME_MAX of Linux
 
@@ -70,7 +70,11 @@ class MaildirDelivery:
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         hop = self.hop
         try:
-            names = await asyncio.get_running_loop().run_in_executor(hop.disk, _store, hop, envelope, stamped)
+            names = await on_disk(hop.disk, _store, hop, envelope, stamped)
+        except TimeoutError:
+            return failed(
+                Failure.UNKNOWN, next_hop=hop.name, detail=f"the disk has not answered for {DISK_PATIENCE:g} s"
+            )
         except OSError as error:
             return disk_failure(error, next_hop=hop.name)
         told = reply("250 2.0.0", f"Stored as {envelope.id}")

@@ -4,7 +4,6 @@ back.
 It has an owner, a quota and an expiry. What is full defers: a message that cannot be kept stays with its sender.
 """
 
-import asyncio
 import errno
 import os
 import pwd
@@ -23,12 +22,13 @@ from pydantic import Field
 from gateway.connection import Connection
 from gateway.delivery.durable import make_maildir, write_draft
 from gateway.delivery.label import MAX_LABEL, Label, parse_line, to_line
-from gateway.delivery.outcome import Outcome, disk_failure
+from gateway.delivery.outcome import Failure, Outcome, disk_failure, failed
 from gateway.envelope import Envelope, Recipient
 from gateway.message import CHUNK, Message, Stamped, parse_message
 from gateway.policy.verdict import Verdict
 from gateway.reply import reply
 from gateway.settings import Section
+from gateway.system.threads import DISK_PATIENCE, on_disk
 
 NAME = "quarantine"
 MARK = "x-mailward-quarantine"
@@ -99,7 +99,9 @@ class Quarantine:
         full."""
         label = Label(reason=_reason(verdict), rules=verdict.rules, connection=connection, envelope=envelope)
         try:
-            name = await asyncio.get_running_loop().run_in_executor(self._disk, self._store, label, stamped)
+            name = await on_disk(self._disk, self._store, label, stamped)
+        except TimeoutError:
+            return failed(Failure.UNKNOWN, next_hop=NAME, detail=f"the disk has not answered for {DISK_PATIENCE:g} s")
         except OSError as error:
             return disk_failure(error, next_hop=NAME)
         told = reply("250 2.0.0", f"Accepted as {envelope.id}")

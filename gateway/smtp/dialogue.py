@@ -8,6 +8,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 
 from gateway.connection import Connection, Role, Tls
@@ -23,6 +24,7 @@ from gateway.smtp.outbox import Outbox
 from gateway.smtp.tally import Tally
 from gateway.smtp.watchdog import NEVER, Watchdog
 from gateway.system.spool import Spool
+from gateway.visit import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +77,19 @@ class Dialogue:
 
     async def end(self) -> None:
         """Nothing is under way any more: of a RSET, and of a client that has gone."""
+        await self._conclude(self._visit.reset())
+
+    async def _conclude(self, telling: Awaitable[None]) -> None:
+        """The transaction is over without a message. What goes wrong while the visit is told changes no reply."""
+        self._forget()
+        try:
+            await telling
+        except Exception:
+            log.exception("%s: the visit could not be told", self.id)
+
+    def _forget(self) -> None:
         self._envelope = None
         self._recipients = 0
-        try:
-            await self._visit.reset()
-        except Exception:
-            log.exception("%s: the reset failed", self.id)
 
     async def _greet(self) -> None:
         if await self._talks_early():
@@ -139,7 +148,7 @@ class Dialogue:
 
     async def _survive(self) -> None:
         """After an error of ours: a recipient that could not be asked for is lost, the transaction is not."""
-        self._outbox.say(replies.INTERNAL_ERROR)
+        self._outbox.say(INTERNAL_ERROR)
         if self._envelope is None:
             await self.end()
 
@@ -235,17 +244,8 @@ class Dialogue:
             return self._out_of_turn()
         if not self._recipients:
             return self._outbox.say(replies.NO_RECIPIENTS)
-        try:
-            spool = self._front.spool()
-        except OSError as error:
-            log.error("%s: there is no spool: %s", self.id, error)
-            await self.end()
-            return self._outbox.say(replies.NO_ROOM)
-        try:
-            answer = await self._receive(spool)
-        finally:
-            spool.close()
-        return self._answer(answer)
+        with closing(self._front.spool()) as spool:
+            return self._answer(await self._receive(spool))
 
     async def _receive(self, spool: Spool) -> Reply:
         reader = DataReader(spool.write, max_size=self._settings.max_size, max_line=self._settings.max_line)
@@ -254,8 +254,9 @@ class Dialogue:
         if reader.trouble is not None:
             log.error("%s: the spool has no room: %s", self.id, reader.trouble)
         if reader.fault is not None:
-            await self.end()
-            return replies.MESSAGE[reader.fault]
+            refusal = replies.MESSAGE[reader.fault]
+            await self._conclude(self._visit.refused(refusal))
+            return refusal
         return await self._hand_over(spool)
 
     async def _collect(self, reader: DataReader) -> None:
@@ -266,6 +267,7 @@ class Dialogue:
             rest = reader.feed(await self._inbox.some())
             if reader.is_hopeless:
                 self._dismiss(replies.TOO_LARGE)
+                await self._conclude(self._visit.refused(replies.TOO_LARGE))
                 raise Interrupted
         self._watchdog.until(NEVER)
         self._inbox.give_back(rest)
@@ -278,8 +280,7 @@ class Dialogue:
         finally:
             self.is_past_final_dot = False
             self._front.sessions.messages -= 1
-            self._envelope = None
-            self._recipients = 0
+            self._forget()
         self._progress = self._now()
         if answer.is_success:
             self._tally.accepted()
@@ -312,7 +313,8 @@ class Dialogue:
         return self._refuse(replies.NEED_ARGUMENT)
 
     async def _help(self, argument: str) -> None:
-        self._outbox.say(reply("214 2.0.0", f"Commands: {' '.join(COMMANDS)}"))
+        known = [name for name, carry_out in COMMANDS.items() if carry_out is not Dialogue._not_here]
+        self._outbox.say(reply("214 2.0.0", f"Commands: {' '.join(known)}"))
 
     async def _not_here(self, argument: str) -> None:
         self._refuse(replies.NOT_IMPLEMENTED)

@@ -28,7 +28,7 @@ class Sessions:
     """The open sessions of one worker. `messages` counts those whose final dot we have: they always finish."""
 
     def __init__(self, *, limit: int, watcher: Watcher | None = None) -> None:
-        """`limit` bounds what clients can make one worker hold. `watcher` is told of each connection."""
+        """`limit` bounds what strangers can make one worker hold. `watcher` is told of each connection."""
         self._limit = limit
         self._watcher = watcher
         self._open: set[Draining] = set()

@@ -55,4 +55,3 @@ TOO_MANY_MESSAGES = reply("421 4.7.0", "Enough messages on one connection, conne
 TOO_MANY_REFUSED = reply("421 4.7.0", "Too many refused recipients")
 NOT_SMTP = reply("421 4.7.0", "This is SMTP")
 UNAVAILABLE = reply("421 4.3.0", "Local trouble, try again later")
-INTERNAL_ERROR = reply("451 4.3.0", "Local trouble, try again later")

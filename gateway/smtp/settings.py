@@ -41,7 +41,8 @@ class SessionSettings(Section):
     say true only if the server of every route offers DSN too; `mailward doctor` looks."""
 
     max_connections: int = Field(2000, ge=1)
-    """Open connections of one worker; further ones are answered 421 4.3.2. An idle one costs some ten KiB."""
+    """Open connections of one worker; further ones of strangers are answered 421 4.3.2. An idle one costs some ten
+    KiB."""
 
     banner_delay: float = Field(NO_DELAY, ge=0, le=30)
     """Seconds before the banner, for strangers only. Who talks before it is no mail server; rules see it as a fact."""

@@ -45,10 +45,10 @@ class Metrics:
             "messages", "Messages answered, by action and the reply's class", "action", "reply"
         )
         self._refusals = self._counter(
-            "refusals", "Commands refused before a message, by stage and class", "stage", "reply"
+            "refusals", "Recipients (rcpt) and contents (data) refused, by stage and class", "stage", "reply"
         )
         self._lost = self._counter(
-            "lost", "Transactions whose client went away before its final dot, by stage", "stage"
+            "lost", "Transactions that their client left or gave up after a recipient was accepted, by stage", "stage"
         )
         self._results = self._counter("results", "Results of checks, by check and word", "check", "result")
         self._rules = self._counter("rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")

@@ -1,13 +1,23 @@
 """Threads for the disk: an executor for calls that wait for a disk (fsync, rename), few at a time and bounded."""
 
+import asyncio
 import errno
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+DISK_PATIENCE = 120.0  # seconds for a message to be on the disk; then a hung one must not hold its sender for ever
+
+
+async def on_disk(disk: Executor, call: Callable[..., T], *arguments: object) -> T:
+    """The result of a call that waits for a disk. Raises what it raises, and TimeoutError after DISK_PATIENCE: it may
+    then be done all the same, for a call that has begun cannot be stopped."""
+    async with asyncio.timeout(DISK_PATIENCE):
+        return await asyncio.get_running_loop().run_in_executor(disk, call, *arguments)
 
 
 class DiskThreads(ThreadPoolExecutor):

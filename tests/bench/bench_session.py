@@ -51,6 +51,9 @@ class Yes:
     async def message(self, spool: Spool) -> Reply:
         return OK
 
+    async def refused(self, reply: Reply) -> None:
+        return None
+
     async def reset(self) -> None:
         return None
 

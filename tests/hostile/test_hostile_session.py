@@ -160,16 +160,17 @@ async def test_full_disk_is_the_senders_to_wait_out() -> None:
         wire = await gateway.in_data()
         assert (await wire.command("x\r\n" * 1000 + ".")).startswith("452 4.3.1 ")
         assert (await wire.command("MAIL FROM:<>")).startswith("250 ")
+        assert [refusal.code for refusal in gateway.told.all("refused")] == [452]
         assert gateway.told.messages == []
 
 
-async def test_no_spool_at_all_is_told_before_the_message() -> None:
-    def none() -> Spool:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    async with listening(spool=none) as gateway:
-        wire = await gateway.with_recipient()
-        assert (await wire.command("DATA")).startswith("452 4.3.1 ")
+@pytest.mark.parametrize("octets", [b"bare\nLF\r\n.\r\n", b"x\r\n" * 100_000])
+async def test_a_message_that_was_refused_stays_refused_where_the_visit_fails(octets: bytes) -> None:
+    async with listening({"refused": fail}, max_size=65536) as gateway:
+        wire = await gateway.in_data()
+        await wire.send(octets)
+        assert (await wire.reply())[:3] in ("552", "554")
+        assert gateway.told.messages == []
 
 
 async def test_a_line_without_end_costs_no_memory(caplog: pytest.LogCaptureFixture) -> None:

@@ -48,6 +48,9 @@ class ScriptedVisit:
         content = b"".join(spool.chunks())
         return await self._told.step("message", content, ACCEPTED) or ACCEPTED
 
+    async def refused(self, reply: Reply) -> None:
+        await self._told.step("refused", reply, None)
+
     async def reset(self) -> None:
         await self._told.step("reset", None, None)
 

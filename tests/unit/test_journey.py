@@ -14,6 +14,8 @@ from gateway.delivery.outcome import Outcome
 from gateway.journey import RECIPIENT_OK
 from gateway.record import Event
 from gateway.reply import Reply
+from gateway.smtp.replies import TOO_LARGE
+from gateway.visit import INTERNAL_ERROR
 from tests.support.checking import Said, ScriptedCheck
 from tests.support.dnstable import TableResolver
 from tests.support.downstream import Downstream, Fault, Script
@@ -406,6 +408,14 @@ async def test_a_delivery_that_raises_is_closed_and_the_session_is_told(walk: Wa
     assert delivery.closed == 1
     await walk.journey.reset()
     assert delivery.closed == 1
+    assert_failure_is_noted(walk)
+
+
+def assert_failure_is_noted(walk: Walk) -> None:
+    [record] = walk.records
+    assert (record.event, record.action, record.reply) == (Event.MESSAGE, "defer", str(INTERNAL_ERROR))
+    assert (record.id, record.sender, record.recipients) == ("m1", SENDER, (ALICE,))
+    assert record.size == len(LETTER)
 
 
 async def test_an_examination_that_fails_closes_the_delivery_and_sends_nothing(walk: Walk) -> None:
@@ -415,6 +425,18 @@ async def test_an_examination_that_fails_closes_the_delivery_and_sends_nothing(w
     with pytest.raises((AttributeError, TypeError)):
         await walk.message()
     assert delivery.closed == 1
+    assert_failure_is_noted(walk)
+
+
+async def test_a_message_refused_while_it_was_collected_is_noted_with_the_reply_and_not_as_lost(walk: Walk) -> None:
+    delivery = StubbornDelivery(AssertionError("nothing is to be sent"))
+    await walk_to(walk, delivery)
+    await walk.journey.refused(TOO_LARGE)
+    await walk.journey.reset()
+    assert delivery.closed == 1
+    [record] = walk.records
+    assert (record.event, record.stage, record.reply) == (Event.REFUSED, "data", str(TOO_LARGE))
+    assert (record.id, record.sender, record.recipients) == ("m1", SENDER, (ALICE,))
 
 
 async def test_reset_closes_the_delivery_once_and_notes_the_transaction(walk: Walk) -> None:

@@ -14,7 +14,7 @@ from gateway.connection import Connection, Role, Tls
 from gateway.delivery.outcome import Outcome
 from gateway.policy.verdict import UNDECIDED, Action, Hit, Mode, Verdict
 from gateway.record import Event, Record
-from gateway.recorder import lost_record, message_record, refusal_record
+from gateway.recorder import lost_record, message_record, refusal_record, unread_record
 from gateway.reply import reply
 from tests.support.deliveries import envelope
 from tests.support.mailbytes import message_of
@@ -95,6 +95,19 @@ def test_a_refused_recipient_is_the_last_one_alone() -> None:
     record = refusal_record(CONNECTION, envelope("bob@example.org", "eve@example.org"), refusal, verdict, began=7.0)
     assert (record.event, record.stage, record.recipients) == (Event.REFUSED, "rcpt", ("eve@example.org",))
     assert (record.reply, record.action, record.rules) == ("550 5.1.1 no such user", "reject", ("r",))
+
+
+def test_a_recipient_that_no_rule_refused_is_noted_without_an_action() -> None:
+    record = refusal_record(CONNECTION, envelope("bob@example.org"), reply("550 5.1.1", "no"), UNDECIDED, began=7.0)
+    assert "action" not in record.to_dict()
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED, Event.MESSAGE])
+def test_a_message_without_an_examination_is_noted_with_its_recipients_and_the_reply(event: Event) -> None:
+    recipients = ("bob@example.org", "eve@example.org")
+    record = unread_record(event, CONNECTION, envelope(*recipients), reply("552 5.3.4", "too large"), began=7.0, size=9)
+    assert (record.event, record.stage, record.reply) == (event, "data", "552 5.3.4 too large")
+    assert (record.recipients, record.size) == (recipients, 9)
 
 
 def test_a_message_that_never_came_is_noted_with_its_recipients() -> None:

@@ -232,6 +232,35 @@ async def test_sender_who_never_stops_is_cut_off() -> None:
         assert (await wire.rest()).startswith("552 5.3.4")
 
 
+async def test_help_names_no_command_that_is_not_implemented() -> None:
+    async with listening() as gateway:
+        wire = await gateway.greeted()
+        _, _, _, *commands = (await wire.command("HELP")).split()
+        assert {"MAIL", "DATA", "QUIT"} < set(commands)
+        assert not {"AUTH", "EXPN", "ETRN"} & set(commands)
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [
+        (b"a bare\nLF\r\n.\r\n", "554 5.6.11"),
+        (b"a NUL\0\r\n.\r\n", "554 5.6.11"),
+        (b"x" * 2000 + b"\r\n.\r\n", "554 5.6.11"),
+        (b"x\r\n" * 30_000 + b".\r\n", "552 5.3.4"),
+        (b"x\r\n" * 100_000, "552 5.3.4"),
+    ],
+    ids=["bare-lf", "nul", "long-line", "too-large", "without-end"],
+)
+async def test_visit_is_told_why_a_message_was_refused_while_it_was_collected(octets: bytes, status: str) -> None:
+    async with listening(max_size=65536, max_line=1000) as gateway:
+        wire = await gateway.in_data()
+        await wire.send(octets)
+        answer = await wire.reply()
+        assert answer.startswith(status)
+        assert [str(refusal) for refusal in gateway.told.all("refused")] == [answer]
+        assert [step for step, _ in gateway.told.steps if step != "reset"][-2:] == ["rcpt", "refused"]
+
+
 async def test_smtputf8_addresses_arrive() -> None:
     async with listening() as gateway:
         wire = await gateway.greeted()

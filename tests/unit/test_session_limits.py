@@ -238,3 +238,14 @@ async def test_drain_cuts_what_is_slow_and_waits_for_what_is_past_the_final_dot(
         assert (await finishing.rest()).startswith("250 2.0.0 Accepted\r\n421 4.3.2 ")
         await asyncio.wait_for(drain, 1)
         assert gateway.told.messages == [b"x\r\n"]
+
+
+async def test_our_own_hosts_find_a_place_when_strangers_hold_all() -> None:
+    role = [Role.STRANGER]
+    async with listening(max_connections=1, roles=lambda _: role[0]) as gateway:
+        first = await gateway.greeted()
+        full = await gateway.wire()
+        assert (await full.reply()).startswith("421 4.3.2 ")
+        for role[0] in (Role.RELAY, Role.INTERNAL):
+            await gateway.greeted()
+        await first.close()

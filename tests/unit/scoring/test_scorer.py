@@ -157,3 +157,19 @@ async def test_deadline_over_all_hosts_is_kept():
         assert isinstance(outcome, Unscored)
         assert outcome.cause is Cause.BUSY
         assert loop.time() - started < 2.0
+
+
+async def test_host_that_was_not_asked_in_time_is_not_held_to_have_failed():
+    clock = Clock()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clock.now += LIMITS.total  # the whole time is spent on this one
+        writer.close()
+
+    async with FakeSpamd(slow) as bad, FakeSpamd(replying(scored())) as good:
+        asker = scorer(SpamdHost(address=bad.address, priority=0), good.host, clock=clock, failures=1)
+        outcome = await asker.score(MESSAGE)
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause is Cause.BUSY
+        assert good.requests == 0
+        assert isinstance(await asker.score(MESSAGE), Scored)

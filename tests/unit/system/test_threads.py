@@ -3,9 +3,11 @@
 import asyncio
 import errno
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gateway.system import threads
 from gateway.system.threads import DiskThreads
 
 
@@ -26,3 +28,12 @@ async def test_call_behind_too_many_is_refused_as_a_failure_of_the_disk() -> Non
         release.set()
         assert all(await asyncio.gather(*waiting))
         assert await loop.run_in_executor(disk, release.wait)
+
+
+async def test_a_disk_that_hangs_does_not_hold_its_caller_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "DISK_PATIENCE", 0.01)
+    released = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as disk:
+        with pytest.raises(TimeoutError):
+            await threads.on_disk(disk, released.wait)
+        released.set()
