@@ -11,6 +11,7 @@ import os
 import pstats
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -32,7 +33,7 @@ from gateway.serve import build_parts
 from gateway.system.log import Format, LogSettings, MessageLog, start_logging
 from gateway.system.metrics import Metrics
 from gateway.system.spool import Spool
-from tests.support.dnstable import TableResolver
+from tests.support.dnstable import Question, TableResolver
 from tests.support.mailbytes import wire
 from tests.support.signing import rsa_key, signed
 
@@ -48,7 +49,7 @@ SETTINGS = {
     "rules": {"site": "/nonexistent", "lists": "/nonexistent"},
     "route": {"default": {"hosts": ["smtp://127.0.0.1:25"]}},
 }
-ZONE = {
+ZONE: dict[Question, Sequence[Any]] = {
     ("example.org", "TXT"): [b"v=spf1 mx ip4:192.0.2.0/24 -all"],
     ("example.org", "MX"): [(10, "mail.example.org")],
     ("mail.example.org", "A"): ["198.51.100.1"],
