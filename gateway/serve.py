@@ -33,7 +33,7 @@ from gateway.system.log import MessageLog
 from gateway.system.metrics import Metrics
 from gateway.system.panic import Panic
 from gateway.system.spool import Spool
-from gateway.system.threads import DiskThreads
+from gateway.system.threads import DiskThreads, on_disk
 from gateway.system.tls import server_tls
 from gateway.vocabulary import FACTS
 
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 Clock = Callable[[], float]  # gives Unix time
 
 SPAMD_GRACE = 5.0  # seconds beyond spamd's own timeout, after which the check itself says that it was busy
+PURGE_INTERVAL = 3600.0  # seconds; expiry is counted in days
 DISK_THREADS = 8  # fsyncs under way at once in one worker; a disk does not become faster with more
 DISK_WAITING = 200  # messages waiting for a thread before the sender is asked to come again
 
@@ -103,6 +104,7 @@ class Gateway:
         self._disk = DiskThreads(threads=DISK_THREADS, waiting=DISK_WAITING)
         self._sessions = Sessions(limit=settings.session.max_connections, watcher=metrics)
         self._servers: list[asyncio.Server] = []
+        self._purging: asyncio.Task[None] | None = None
         self.parts = build_parts(
             settings,
             resolver=self._resolver,
@@ -124,6 +126,8 @@ class Gateway:
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
+        if self.parts.quarantine:
+            self._purging = loop.create_task(self._purge_regularly(self.parts.quarantine))
         for sock in sockets:
             server = await loop.create_server(lambda: SmtpSession(self._front), sock=sock, backlog=BACKLOG)
             self._servers.append(server)
@@ -136,9 +140,20 @@ class Gateway:
     async def close(self) -> None:
         for server in self._servers:
             server.close()
+        if self._purging:
+            self._purging.cancel()
         self.parts.routes.close()
         await self._resolver.close()
         self._disk.shutdown()
+
+    async def _purge_regularly(self, quarantine: Quarantine) -> None:
+        """Remove what has expired. Other workers do so too: what one has removed the others do not find."""
+        while True:
+            await asyncio.sleep(PURGE_INTERVAL)
+            try:
+                await on_disk(self._disk, quarantine.purge)
+            except OSError as error:
+                log.error("the quarantine could not be purged: %s", error)
 
     def _record(self, record: Record) -> None:
         """Note what was done. A failure here must not become the sender's 451: the message would come again."""

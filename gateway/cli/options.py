@@ -12,9 +12,9 @@ WRONG = 2  # exit status: the command line, the configuration or a rules file is
 Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser, default: object = DEFAULT_PATH) -> None:
     parser.add_argument(
-        "--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the configuration ({DEFAULT_PATH})"
+        "--config", type=Path, default=default, metavar="FILE", help=f"the configuration ({DEFAULT_PATH})"
     )
 
 

@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -33,8 +35,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("purge", _purge, "remove what is older than the expiry"),
     ):
         action = actions.add_parser(name, help=text)
+        add_config(action, default=argparse.SUPPRESS)  # it may stand behind the action as well
         if act in (_show, _release):
-            action.add_argument("id", metavar="ID", help="the id of the message, as listed")
+            action.add_argument("id", metavar="ID", help="the id of the message, as listed or as in the log")
         action.set_defaults(run=_runner(act))
 
 
@@ -46,6 +49,8 @@ def _runner(act: Action) -> Callable[[argparse.Namespace], int]:
         if settings.quarantine.directory is None:
             _complain("[quarantine] has no directory, so quarantined mail is marked and delivered")
             return WRONG
+        if act in (_release, _purge) and (owner := _other_owner(settings.quarantine.directory)):
+            return _complain(f"what is made now would be root's: runuser -u {owner} -- mailward quarantine ...")
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
             try:
                 return act(Quarantine(settings.quarantine, disk), settings, options)
@@ -53,6 +58,13 @@ def _runner(act: Action) -> Callable[[argparse.Namespace], int]:
                 return _complain(str(error))
 
     return run
+
+
+def _other_owner(directory: Path) -> str:
+    """The account that a directory belongs to, where we are root and it is not ours; else ""."""
+    if os.geteuid() != 0 or not directory.exists() or directory.stat().st_uid == 0:
+        return ""
+    return directory.owner()
 
 
 def _list(quarantine: Quarantine, settings: Settings, options: argparse.Namespace) -> int:

@@ -113,8 +113,9 @@ class Quarantine:
         return sorted(filter(None, map(_entry, paths)), key=lambda entry: (entry.stored, entry.id))
 
     def find(self, identity: str) -> Entry | None:
-        """The message of that id; ids are compared with those that are there, so none of them can name a path."""
-        return next((entry for entry in self.entries() if entry.id == identity), None)
+        """The message of that id, as listed or as in the log. It is compared with those that are there, so that none of
+        them can name a path."""
+        return next((entry for entry in self.entries() if entry.id == _file_id(identity)), None)
 
     def purge(self) -> int:
         """Remove what is older than the expiry, and say how many messages that were."""
@@ -142,7 +143,7 @@ class Quarantine:
     def _write(self, label: Label, stamped: Stamped, stored: int) -> Path:
         line = to_line(label)
         size = len(line) + stamped.size
-        name = f"{stored}.{_not_in_id_re.sub('-', label.envelope.id)},S={size}"
+        name = f"{stored}.{_file_id(label.envelope.id)},S={size}"
         draft = write_draft(self.directory, name, chain((line,), stamped.chunks()), size=size)
         try:
             draft.publish()
@@ -213,6 +214,11 @@ class FileContent:
             file.seek(self.offset + start)
             while chunk := file.read(CHUNK):
                 yield chunk
+
+
+def _file_id(identity: str) -> str:
+    """The id of a message as it stands in the name of its file."""
+    return _not_in_id_re.sub("-", identity)
 
 
 def _files(directory: Path) -> Iterator[Path]:

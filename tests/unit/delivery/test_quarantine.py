@@ -13,7 +13,7 @@ from gateway.delivery.label import Label, LabelError, parse_line, to_line
 from gateway.delivery.maildir import MaildirHop, MaildirNames
 from gateway.delivery.quarantine import Quarantine, QuarantineSettings, read
 from gateway.delivery.release import release
-from gateway.policy.verdict import Action, Hit, Mode, Verdict
+from gateway.policy.verdict import UNDECIDED, Action, Hit, Mode, Verdict
 from tests.support.deliveries import BODY, CONNECTION, HEADER, disk_threads, envelope, route, stamped
 from tests.support.downstream import Downstream
 
@@ -186,3 +186,11 @@ def test_a_label_is_one_line_and_reads_as_it_was_written(reason: str, rules: lis
 def test_what_is_no_label_is_an_error(line: bytes) -> None:
     with pytest.raises(LabelError):
         parse_line(line)
+
+
+async def test_a_message_is_found_by_the_id_that_the_log_has(tmp_path: Path) -> None:
+    with disk_threads() as disk:
+        quarantine = Quarantine(QuarantineSettings(directory=tmp_path / "q"), disk)
+        await quarantine.store(CONNECTION, replace(envelope(), id="m8856vas.1"), stamped(), UNDECIDED)
+        assert quarantine.find("m8856vas.1") is not None
+        assert quarantine.find("m8856vas-1") == quarantine.find("m8856vas.1")
