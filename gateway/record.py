@@ -46,6 +46,7 @@ class Record:
     score: float | None = None  # spamd's
     required: float | None = None  # spamd's threshold
     symbols: tuple[str, ...] = ()
+    truncated: bool = False  # spamd was given the beginning only, since the message is larger than it is to scan
 
     action: str = ""
     total: float | None = None  # spamd's score and those of the rules

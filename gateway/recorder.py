@@ -42,6 +42,7 @@ def message_record(
         score=_number(facts, "spam.score") if scored else None,
         required=_number(facts, "spam.required") if scored else None,
         symbols=_strings(facts, "spam.symbols"),
+        truncated=facts.get("spam.truncated") is True,
         total=verdict.total,
         reply=str(outcome.reply),
         next_hop=outcome.next_hop,
