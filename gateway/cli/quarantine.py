@@ -62,9 +62,12 @@ def _runner(act: Action) -> Callable[[argparse.Namespace], int]:
 
 def _other_owner(directory: Path) -> str:
     """The account that a directory belongs to, where we are root and it is not ours; else ""."""
-    if os.geteuid() != 0 or not directory.exists() or directory.stat().st_uid == 0:
+    if os.geteuid() != 0 or not directory.exists() or (uid := directory.stat().st_uid) == 0:
         return ""
-    return directory.owner()
+    try:
+        return directory.owner()
+    except KeyError:  # it has no name here
+        return str(uid)
 
 
 def _list(quarantine: Quarantine, settings: Settings, options: argparse.Namespace) -> int:

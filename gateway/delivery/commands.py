@@ -13,7 +13,6 @@ from ipaddress import IPv4Address, IPv6Address
 from gateway.connection import Connection, Role
 from gateway.delivery.capabilities import Capabilities
 from gateway.envelope import BodyType, Envelope, Recipient
-from gateway.message import Stamped
 
 MAX_COMMAND = 512  # octets with the CRLF: RFC 5321 section 4.5.3.1.4, and the limit of XFORWARD
 MAX_VALUE = 255  # octets of an XFORWARD or XCLIENT attribute, as Postfix takes them
@@ -62,13 +61,6 @@ def declared(envelope: Envelope) -> Wording:
     if envelope.smtputf8:
         return Wording.UTF8
     return Wording.EIGHT_BIT if envelope.body is BodyType.EIGHT_BIT else Wording.SEVEN_BIT
-
-
-def needed(envelope: Envelope, stamped: Stamped) -> Wording:
-    """What the message really has. Many clients declare 8BITMIME for every message, so the octets are looked at."""
-    if not is_ascii(envelope) or (envelope.smtputf8 and not stamped.header.isascii()):
-        return Wording.UTF8
-    return Wording.SEVEN_BIT if all(map(bytes.isascii, stamped.chunks())) else Wording.EIGHT_BIT
 
 
 def is_ascii(envelope: Envelope) -> bool:

@@ -19,6 +19,7 @@ from gateway.delivery.client import Client
 from gateway.delivery.commands import Wording
 from gateway.delivery.endpoint import Protocol
 from gateway.delivery.lease import Lease
+from gateway.delivery.need import needed
 from gateway.delivery.outcome import Failure, Outcome, Step
 from gateway.delivery.pool import Pool
 from gateway.delivery.wire import Broken
@@ -133,13 +134,13 @@ class SmtpDelivery:
 
     async def _hand_over(self, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
         """Everything to our final dot. An outcome is a refusal on the way there."""
-        needed = commands.needed(envelope, stamped)
-        lacking = _lacking(needed, envelope, session.capabilities)
+        need = await needed(envelope, stamped, session.capabilities)
+        lacking = _lacking(need, envelope, session.capabilities)
         if lacking is not None:
             return Outcome(reply=lacking, next_hop=str(session.endpoint))
-        if self._is_held_for(envelope, needed, session):
+        if self._is_held_for(envelope, need, session):
             return await _transmit(stamped, session)
-        wording = max(needed, commands.declared(envelope))
+        wording = max(need, commands.declared(envelope))
         return await self._replay(envelope, wording, stamped.size, session) or await _transmit(stamped, session)
 
     async def _replay(self, envelope: Envelope, wording: Wording, size: int, session: Client) -> Outcome | None:
@@ -172,10 +173,10 @@ class SmtpDelivery:
             return (mail,)
         return (*commands.xforward(self._client, offered), mail)
 
-    def _is_held_for(self, envelope: Envelope, needed: Wording, session: Client) -> bool:
+    def _is_held_for(self, envelope: Envelope, need: Wording, session: Client) -> bool:
         """The session is in the transaction that is now to be sent."""
         in_transaction = session.in_transaction and tuple(self._accepted) == envelope.recipients
-        return in_transaction and needed <= commands.declared(self._envelope)
+        return in_transaction and need <= commands.declared(self._envelope)
 
     async def _identify(self, session: Client) -> None:
         """XCLIENT, where it is the way to name the client."""
@@ -210,11 +211,11 @@ def _answered(step: Step, answer: Answer, session: Client) -> Outcome:
     return outcome.answered(step, answer, next_hop=str(session.endpoint))
 
 
-def _lacking(needed: Wording, envelope: Envelope, offered: Capabilities) -> Reply | None:
+def _lacking(need: Wording, envelope: Envelope, offered: Capabilities) -> Reply | None:
     """What the sender is told if the server cannot take such a message. Nothing is re-encoded: signatures would
     break."""
-    if needed is Wording.UTF8 and "SMTPUTF8" not in offered:
+    if need is Wording.UTF8 and "SMTPUTF8" not in offered:
         return outcome.NO_UTF8_HEADER if commands.is_ascii(envelope) else outcome.NO_UTF8_ADDRESS
-    if needed is Wording.EIGHT_BIT and "8BITMIME" not in offered:
+    if need is Wording.EIGHT_BIT and "8BITMIME" not in offered:
         return outcome.NO_EIGHT_BIT
     return None

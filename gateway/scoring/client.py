@@ -11,7 +11,7 @@ from errno import EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import Protocol
 
 from gateway.scoring.hosts import TcpAddress, UnixAddress
-from gateway.scoring.spamc import Command, CutOff, Lesson, Reply, ReplyError, ReplyParser, Score, parse_score, request
+from gateway.scoring.spamc import Command, CutOff, Reply, ReplyError, ReplyParser, Score, parse_score, request
 
 READ = 16384  # octets a read; a whole reply is far smaller
 
@@ -73,12 +73,6 @@ class Spamd:
             return parse_score(reply)
         except ReplyError as error:
             return Failure(Fault.NONSENSE, str(error))
-
-    async def learn(self, message: Payload, lesson: Lesson) -> Failure | None:
-        """Have a message learned; spamd must run with --allow-tell."""
-        head = request(Command.TELL, size=message.size, user=self.user, lesson=lesson)
-        reply = await self._ask(head, message)
-        return reply if isinstance(reply, Failure) else None
 
     async def ping(self) -> Failure | None:
         reply = await self._ask(request(Command.PING), None)

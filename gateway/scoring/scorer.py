@@ -81,13 +81,12 @@ class Scorer:
         deadline = self._clock() + self._limits.total
         untried = [host.address for host in in_order(self._hosts, self._random)]
         while candidates := self._admitted(untried):
-            left = deadline - self._clock()
-            if left <= 0:  # that is no fault of the hosts which were not asked
-                return Unscored(Cause.BUSY, "no spamd gave a score in time")
-            wait = min(self._limits.wait, left)
+            wait = min(self._limits.wait, deadline - self._clock())
             async with self._slots.take(candidates, seconds=wait) as slot:
                 if isinstance(slot, Refusal):
                     return Unscored(Cause.BUSY, f"no free place at any spamd: {slot}")
+                if self._clock() >= deadline:  # that is no fault of a host which was not asked
+                    return Unscored(Cause.BUSY, "no spamd gave a score in time")
                 untried.remove(slot)
                 outcome = await self._attempt(self._targets[slot], message, deadline)
             if isinstance(outcome, Score):

@@ -26,14 +26,6 @@ _unprintable_re = re.compile(r"[^\x20-\x7e]")
 class Command(StrEnum):
     SYMBOLS = "SYMBOLS"  # score a message; the reply's body names the rules that it hit
     PING = "PING"  # is anyone there?
-    TELL = "TELL"  # learn a message as spam or ham
-
-
-class Lesson(StrEnum):
-    """What spamd is told that a message is."""
-
-    SPAM = "spam"
-    HAM = "ham"
 
 
 class ReplyError(ValueError):
@@ -64,13 +56,11 @@ class Score:
     symbols: tuple[str, ...]
 
 
-def request(command: Command, *, size: int | None = None, user: str = "", lesson: Lesson | None = None) -> bytes:
+def request(command: Command, *, size: int | None = None, user: str = "") -> bytes:
     """The head of a request; `size` octets of a message follow it. `user` must be printable."""
     fields = [] if size is None else [("Content-length", str(size))]
     if user:
         fields.append(("User", user))
-    if lesson:
-        fields += [("Message-class", lesson.value), ("Set", "local")]
     lines = [f"{command} {VERSION}", *(f"{name}: {value}" for name, value in fields), "", ""]
     return "\r\n".join(lines).encode()
 

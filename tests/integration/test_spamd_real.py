@@ -17,13 +17,12 @@ from gateway.checks.spamd import SpamdCheck, SpamdSettings, SpamResult, SpamStat
 from gateway.connection import Connection, Role, Tls
 from gateway.envelope import Address, Envelope
 from gateway.message import Stamped, parse_message
-from gateway.scoring.client import Failure, Fault
 from gateway.scoring.hosts import TcpAddress, parse_address
 from gateway.scoring.payload import Excerpt
-from gateway.scoring.spamc import Lesson, Score
+from gateway.scoring.spamc import Score
 from gateway.system.spool import Spool
 from tests.support.dnsserver import DnsServer
-from tests.support.spamd import AUTHSERV_ID, LOCAL_ONLY, STRANGER, STRANGER_6, RunningSpamd, running_spamd
+from tests.support.spamd import AUTHSERV_ID, STRANGER, STRANGER_6, RunningSpamd, running_spamd
 
 pytestmark = pytest.mark.spamd
 
@@ -111,18 +110,10 @@ async def test_padding_behind_the_spam_is_no_way_round(spamd):
     assert result.score.score >= 1000.0
 
 
-async def test_unix_socket_serves_as_well_and_learns():
-    with running_spamd(address="unix://{directory}/socket", options=(*LOCAL_ONLY, "--allow-tell")) as spamd:
+async def test_unix_socket_serves_as_well():
+    with running_spamd(address="unix://{directory}/socket") as spamd:
         assert await spamd.client.ping() is None
         assert (await score(spamd, letter(received(STRANGER), body=GTUBE))).is_spam
-        assert await spamd.client.learn(letter(body=GTUBE), Lesson.SPAM) is None
-
-
-async def test_spamd_that_does_not_learn_says_so(spamd):
-    failure = await spamd.client.learn(letter(), Lesson.HAM)
-    assert isinstance(failure, Failure)
-    assert failure.fault is Fault.REFUSED
-    assert "TELL commands are not enabled" in failure.reason
 
 
 async def test_killed_spamd_is_unavailable_and_then_left_alone():

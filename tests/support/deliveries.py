@@ -1,8 +1,9 @@
 """What a test of delivery needs: a client, an envelope, a message, and routes that lose their patience quickly."""
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.delivery.outcome import Outcome
 from gateway.delivery.routes import build_pool
 from gateway.delivery.settings import RouteSettings
 from gateway.envelope import Envelope, Recipient, parse_forward_path, parse_reverse_path
-from gateway.message import Stamped, parse_message
+from gateway.message import Message, Stamped, parse_message
 from gateway.reply import Reply
 from gateway.system.threads import DiskThreads
 
@@ -116,6 +117,21 @@ async def deliver(
         return Course(tuple(replies), await delivery.send(replace(whole, recipients=accepted), message or stamped()))
     finally:
         await delivery.close()
+
+
+@dataclass(frozen=True)
+class Hanging(Octets):
+    """What a disk that hangs gives: nothing, until it is `released`."""
+
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        self.released.wait()
+        yield from super().chunks(start)
+
+    @property
+    def stamped(self) -> Stamped:
+        return Stamped(header=HEADER, message=Message((), self, header_size=0))
 
 
 def disk_threads() -> DiskThreads:

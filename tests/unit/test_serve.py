@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway import serve
+from gateway.delivery.durable import make_maildir
 from gateway.record import Record
 from gateway.serve import Gateway
 from gateway.system.metrics import Metrics
 from tests.support.journeys import Walk, settings_of
+from tests.support.waiting import until
 
 
 class FullDisk(Metrics):
@@ -28,3 +31,22 @@ async def test_a_failure_to_record_is_no_failure_to_deliver(tmp_path: Path, capl
         await gateway.close()
     assert len(walk.delivered()) == 1
     assert "message m1 could not be recorded" in caplog.text
+
+
+async def test_quarantine_is_purged_again_and_again_whatever_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(serve, "PURGE_INTERVAL", 0.01)
+    directory = tmp_path / "quarantine"
+    directory.write_text("in the way")
+    gateway = Gateway(settings_of(tmp_path, quarantine={"directory": directory}), metrics=Metrics(), workers=1)
+    try:
+        await gateway.serve([])
+        await until(lambda: "could not be purged" in caplog.text)
+        directory.unlink()
+        make_maildir(directory)
+        expired = directory / "new" / "1.m1,S=1"
+        expired.write_text("x")
+        await until(lambda: not expired.exists())
+    finally:
+        await gateway.close()

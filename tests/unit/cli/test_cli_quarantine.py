@@ -1,5 +1,6 @@
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ hosts = ["maildir://{directory}/mail"]
 [quarantine]
 directory = "{directory}/quarantine"
 """
+NOBODY = 65534
+NAMELESS = 2**31 - 7  # an account that no host has
 HIT = Hit(rule="r", why="It \x1b[2J looked bad", mode=Mode.ENFORCE, action=Action.QUARANTINE, score=0.0)
 
 
@@ -79,3 +82,23 @@ def test_without_a_directory_there_is_no_quarantine(tmp_path: Path, capsys: pyte
     file.write_text(CONFIG.format(directory=tmp_path).partition("[quarantine]")[0])
     assert run(file, "list") == 2
     assert "no directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", [("release", "m1"), ("purge",)])
+def test_root_makes_and_removes_nothing_in_the_quarantine_of_another(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, action: tuple[str, ...]
+) -> None:
+    directory = config.parent / "quarantine"
+    if os.geteuid() == 0:
+        os.chown(directory, NOBODY, NOBODY)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert run(config, *action) == 1
+    assert f"runuser -u {directory.owner()} -- mailward quarantine" in capsys.readouterr().err
+    assert len(list((directory / "new").iterdir())) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_an_owner_without_a_name_is_told_by_his_number(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.chown(config.parent / "quarantine", NAMELESS, NAMELESS)
+    assert run(config, "purge") == 1
+    assert f"runuser -u {NAMELESS} --" in capsys.readouterr().err

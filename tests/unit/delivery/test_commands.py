@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from gateway.connection import Role
 from gateway.delivery.answer import Answer
 from gateway.delivery.capabilities import Capabilities
-from gateway.delivery.commands import MAX_COMMAND, Client, Wording, mail, needed, rcpt, xforward, xtext
+from gateway.delivery.commands import MAX_COMMAND, Client, Wording, mail, rcpt, xforward, xtext
 from gateway.envelope import Address, Recipient
-from tests.support.deliveries import CONNECTION, envelope, recipient, stamped
+from tests.support.deliveries import CONNECTION, envelope, recipient
 
 ALL = "NAME ADDR PORT PROTO HELO IDENT SOURCE"
 
@@ -91,18 +91,3 @@ def test_xtext_leaves_nothing_that_ends_a_value(text: str) -> None:
         octets += bytes.fromhex(encoded[position + 1 : position + 3]) if escaped else encoded[position].encode()
         position += 3 if escaped else 1
     assert octets.decode() == text
-
-
-@pytest.mark.parametrize(
-    ("header", "body", "smtputf8", "expected"),
-    [
-        (b"", b"Subject: x\r\n\r\ntext\r\n", False, Wording.SEVEN_BIT),
-        (b"", b"Subject: x\r\n\r\ntext\r\n", True, Wording.SEVEN_BIT),
-        (b"", b"Subject: x\r\n\r\n\xfc\r\n", False, Wording.EIGHT_BIT),
-        (b"", b"Subject: x\r\n\r\n\xfc\r\n", True, Wording.EIGHT_BIT),
-        (b"", b"Subject: \xc3\xbc\r\n\r\nx\r\n", True, Wording.UTF8),
-        (b"", b"Subject: \xfc\r\n\r\nx\r\n", False, Wording.EIGHT_BIT),
-    ],
-)
-def test_the_octets_decide_what_a_message_needs(header: bytes, body: bytes, smtputf8: bool, expected: Wording) -> None:
-    assert needed(envelope("bob@example.org", smtputf8=smtputf8), stamped(body, header=header)) is expected

@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import os
 import stat
@@ -13,7 +14,18 @@ from gateway.delivery.durable import make_maildir, write_draft
 from gateway.delivery.maildir import MaildirHop, MaildirNames, mailbox
 from gateway.envelope import Address, Envelope
 from gateway.message import Message, Stamped
-from tests.support.deliveries import BODY, CONNECTION, HEADER, Octets, disk_threads, envelope, recipient, stamped
+from gateway.system import threads
+from tests.support.deliveries import (
+    BODY,
+    CONNECTION,
+    HEADER,
+    Hanging,
+    Octets,
+    disk_threads,
+    envelope,
+    recipient,
+    stamped,
+)
 
 LOCAL = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=64)
 
@@ -93,6 +105,21 @@ async def test_a_message_that_cannot_be_read_to_its_end_is_not_stored(hop: Maild
     message = Stamped(header=HEADER, message=Message((), Short(BODY), header_size=0))
     assert (await send(hop, envelope("bob@example.org"), message)).startswith("451 4.3.0")
     assert files(hop.root) == []
+
+
+async def test_a_disk_that_hangs_defers_and_what_it_stores_later_is_no_error(
+    hop: MaildirHop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "DISK_PATIENCE", 0.01)
+    content = Hanging(BODY)
+    try:
+        async with asyncio.timeout(5):
+            assert (await send(hop, envelope("bob@example.org"), content.stamped)).startswith("451 4.4.2")
+    finally:
+        content.released.set()
+    hop.disk.shutdown()
+    (file,) = files(hop.root)
+    assert file.parent.name == "new"
 
 
 async def test_any_recipient_is_taken_if_its_name_fits(hop: MaildirHop) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from gateway.delivery.maildir import MaildirHop, MaildirNames
 from gateway.delivery.quarantine import Quarantine, QuarantineSettings, read
 from gateway.delivery.release import release
 from gateway.policy.verdict import UNDECIDED, Action, Hit, Mode, Verdict
-from tests.support.deliveries import BODY, CONNECTION, HEADER, disk_threads, envelope, route, stamped
+from gateway.system import threads
+from tests.support.deliveries import BODY, CONNECTION, HEADER, Hanging, disk_threads, envelope, route, stamped
 from tests.support.downstream import Downstream
 
 VERDICT = Verdict(
@@ -104,6 +106,17 @@ async def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path, clock: C
     with opened(tmp_path, clock, owner=somebody) as quarantine:
         assert (await store(quarantine)).startswith("451 4.3.0")
         assert quarantine.entries() == []
+
+
+async def test_a_disk_that_hangs_defers(quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "DISK_PATIENCE", 0.01)
+    content = Hanging(BODY)
+    try:
+        async with asyncio.timeout(5):
+            outcome = await quarantine.store(CONNECTION, envelope("bob@example.org"), content.stamped, VERDICT)
+    finally:
+        content.released.set()
+    assert str(outcome.reply).startswith("451 4.4.2")
 
 
 async def test_files_of_others_are_passed_over(quarantine: Quarantine) -> None:

@@ -173,3 +173,20 @@ async def test_host_that_was_not_asked_in_time_is_not_held_to_have_failed():
         assert outcome.cause is Cause.BUSY
         assert good.requests == 0
         assert isinstance(await asker.score(MESSAGE), Scored)
+
+
+async def test_host_whose_place_came_too_late_is_not_held_to_have_failed():
+    clock = Clock()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clock.now += LIMITS.total
+        await replying(scored())(reader, writer)
+
+    async with FakeSpamd(slow) as spamd:
+        asker = scorer(SpamdHost(address=spamd.address, concurrency=1), clock=clock, failures=1)
+        first, waiting = await asyncio.gather(asker.score(MESSAGE), asker.score(MESSAGE))
+        assert isinstance(first, Scored)
+        assert waiting == Unscored(Cause.BUSY, "no spamd gave a score in time")
+        assert spamd.requests == 1
+        spamd.behaviour = replying(scored())
+        assert isinstance(await asker.score(MESSAGE), Scored)

@@ -10,7 +10,6 @@ from gateway.scoring.spamc import (
     MAX_SYMBOLS,
     Command,
     CutOff,
-    Lesson,
     Reply,
     ReplyError,
     ReplyParser,
@@ -39,12 +38,6 @@ def test_symbols_request_states_size_and_user():
 
 def test_ping_has_an_empty_head():
     assert request(Command.PING) == b"PING SPAMC/1.5\r\n\r\n"
-
-
-def test_tell_names_the_lesson():
-    assert request(Command.TELL, size=3, lesson=Lesson.SPAM) == (
-        b"TELL SPAMC/1.5\r\nContent-length: 3\r\nMessage-class: spam\r\nSet: local\r\n\r\n"
-    )
 
 
 def test_empty_message_has_a_length():
@@ -111,8 +104,8 @@ def test_words_of_an_error_are_made_printable():
     assert parse(b"SPAMD/1.0 76 a\x00\x1b[31m\xff\r\n").text == "a??[31m?"
 
 
-def test_tell_reply_ends_at_its_empty_line():
-    assert parse(b"SPAMD/1.1 0 EX_OK\r\nDidSet: local\r\n\r\n\r\n").fields == {"didset": "local"}
+def test_reply_without_a_content_length_ends_at_its_empty_line():
+    assert parse(b"SPAMD/1.1 0 EX_OK\r\nSpam: False ; 0.0 / 5.0\r\n\r\n\r\n").fields == {"spam": "False ; 0.0 / 5.0"}
 
 
 @pytest.mark.parametrize(
