@@ -128,20 +128,23 @@ def _file_tables(file: TomlFile, problems: list[Problem]) -> list[Table]:
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         problems.append(file.problem(("rule",), "each rule is a table of its own", "write [[rule]]"))
         return []
-    tables = (_table(Value(rule, file, ("rule", number)), problems) for number, rule in enumerate(rules))
-    return [table for table in tables if table is not None]
+    return [_table(Value(rule, file, ("rule", number)), problems) for number, rule in enumerate(rules)]
 
 
-def _table(here: Value, problems: list[Problem]) -> Table | None:
+def _table(here: Value, problems: list[Problem]) -> Table:
+    """One rule. Without a right id it goes by its place, so that its other problems are found as well."""
     values = {key: Value(value, here.file, (*here.path, key)) for key, value in here.value.items()}
     wrong = {key: problem for key, value in values.items() if (problem := _key_problem(key, value)) is not None}
     problems += wrong.values()
     if "id" not in values:
         problems.append(here.problem('a rule needs an "id"'))
-    if "id" not in values or "id" in wrong:
-        return None
     right = {key: value for key, value in values.items() if key not in wrong}
-    return Table(id=right["id"].value, here=here, values=right, whole=not wrong)
+    if "id" in right:
+        return Table(id=right["id"].value, here=here, values=right, whole=not wrong)
+    line = here.file.place(here.path).line
+    return Table(
+        id=f"{here.file.name}:{line}", here=here, values=right, whole="when" in right and wrong.keys() <= {"id"}
+    )
 
 
 def _key_problem(key: str, value: Value) -> Problem | None:

@@ -77,3 +77,16 @@ def test_broken_configuration_is_a_problem(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "mailward.toml").write_text("hostname = ")
     assert run("check", "--config", str(tmp_path / "mailward.toml")) == 2
     assert "mailward.toml:1:12: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("identity", ['id = "Not An Id"\n', ""])
+def test_a_rule_without_a_right_id_has_its_other_errors_told_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], identity: str
+) -> None:
+    broken = f"[[rule]]\n{identity}when = 'nonsense > 1'\nthen = 'tagg'\n"
+    assert rules.check(Directories((written(tmp_path, broken),)), DECLARED) == 2
+    told = capsys.readouterr().err
+    assert "id" in told
+    assert 'unknown fact "nonsense"' in told
+    assert 'then is not "tagg"' in told
+    assert 'needs "why"' in told
