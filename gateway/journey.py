@@ -41,7 +41,6 @@ NO_RELAY = reply("550 5.7.1", "Relaying denied: this host takes no mail for that
 NO_ROUTE = reply("451 4.3.5", "This host does not know where mail for that recipient goes")
 SEPARATELY = reply("452 4.5.3", "Bring this recipient in a transaction of its own")
 HEADER_TOO_LARGE = Verdict(Action.REJECT, reply("554 5.3.4", "The header section of the message is too large"))
-UNANSWERED = reply("451 4.3.0", "The message could not be examined")
 LOOPING = Verdict(Action.REJECT, reply("554 5.4.6", "Mail loop: this message has passed through too many hosts"))
 
 
@@ -186,7 +185,7 @@ class Journey(Visit):
     async def _carry_out(self, transaction: Transaction, examination: Examination, *, spent: float) -> Outcome:
         verdict, stamped = examination.verdict, examination.stamped
         if verdict.reply or stamped is None:
-            return Outcome(reply=verdict.reply or UNANSWERED)
+            return Outcome(reply=verdict.reply or INTERNAL_ERROR)
         if verdict.action is Action.QUARANTINE and self._parts.quarantine:
             return await self._parts.quarantine.store(self._connection, transaction.envelope, stamped, verdict)
         assert transaction.delivery is not None, "a message was taken without an accepted recipient"
