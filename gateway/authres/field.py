@@ -1,7 +1,8 @@
 """The Authentication-Results field (RFC 8601): values to octets and octets to values, an inverse pair.
 
-`parse(build(results)) == clean(results)`, whatever the values are. What `clean` takes from a value are the characters
-with which its author could speak in our name to a reader that does not parse the field but searches it.
+`parse(build(results)) == clean(results)`, whatever the values are, and so for the ARC field. What `clean` takes from a
+value are the characters with which its author could speak in our name to a reader that does not parse the field but
+searches it.
 """
 
 import re
@@ -16,6 +17,7 @@ __all__ = [
     "MethodResult",
     "Property",
     "build",
+    "build_arc",
     "clean",
     "parse",
     "parse_arc",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 NAME = "Authentication-Results"
+ARC_NAME = "ARC-Authentication-Results"
 MAX_VALUE = 400  # characters of a value; with every one of them escaped a line stays below 998 (RFC 5322 section 2.1.1)
 VERSION = "1"  # of the field and of every method: the only one there is
 
@@ -66,15 +69,18 @@ class AuthenticationResults:
 def build(results: AuthenticationResults) -> bytes:
     """The whole field with its CRLF, in ASCII, one result a line. Raises ValueError where a word of ours (method,
     result, ptype, property) is no keyword; values may hold anything."""
-    stated = [_resinfo(result) for result in results.results] or ["none"]
-    lines = [f"{NAME}: {_written(results.authserv_id, _token_re)}", *(f" {resinfo}" for resinfo in stated)]
-    return (";\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
+    return _built(f"{NAME}:", results)
+
+
+def build_arc(instance: int, results: AuthenticationResults) -> bytes:
+    """As `build`, the ARC-Authentication-Results field of one ARC set (RFC 8617 section 4.1.1)."""
+    return _built(f"{ARC_NAME}: i={instance};", results)
 
 
 def clean(results: AuthenticationResults) -> AuthenticationResults:
     """What `build` writes of `results`: words of ours in lower case, values without what could speak in our name."""
     return AuthenticationResults(
-        authserv_id=_clean_value(results.authserv_id),
+        authserv_id=clean_value(results.authserv_id),
         results=tuple(_clean_result(result) for result in results.results),
     )
 
@@ -107,19 +113,25 @@ def parse_arc(value: bytes) -> tuple[int, AuthenticationResults]:
     return int(instance), _payload(scanner)
 
 
+def _built(beginning: str, results: AuthenticationResults) -> bytes:
+    stated = [_resinfo(result) for result in results.results] or ["none"]
+    lines = [f"{beginning} {_written(results.authserv_id, _token_re)}", *(f" {resinfo}" for resinfo in stated)]
+    return (";\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
+
+
 def _clean_result(result: MethodResult) -> MethodResult:
     return MethodResult(
         method=_keyword(result.method),
         result=_keyword(result.result),
-        reason=_clean_value(result.reason),
+        reason=clean_value(result.reason),
         properties=tuple(
-            Property(_keyword(one.ptype), _keyword(one.name), _clean_value(one.value)) for one in result.properties
+            Property(_keyword(one.ptype), _keyword(one.name), clean_value(one.value)) for one in result.properties
         ),
         comment=_clean_comment(result.comment),
     )
 
 
-def _clean_value(value: str) -> str:
+def clean_value(value: str) -> str:
     """No semicolon and no "=pass", also within quotes: SpamAssassin's SPF plugin and many a mail filter look for
     "; spf=" or "dmarc=pass" anywhere in the field. And no encoded word: SpamAssassin decodes them before it parses."""
     if _harmless_re.match(value):
@@ -129,7 +141,7 @@ def _clean_value(value: str) -> str:
 
 
 def _clean_comment(comment: str) -> str:
-    return _clean_value(comment.translate(_COMMENT_CHARACTERS))
+    return clean_value(comment.translate(_COMMENT_CHARACTERS))
 
 
 def _keyword(word: str) -> str:
@@ -143,7 +155,7 @@ def _resinfo(result: MethodResult) -> str:
     parts = [f"{_keyword(result.method)}={_keyword(result.result)}"]
     if comment := _clean_comment(result.comment):
         parts.append(f"({comment})")
-    if reason := _clean_value(result.reason):
+    if reason := clean_value(result.reason):
         parts.append(f"reason={_quoted(reason)}")
     return " ".join([*parts, *map(_propspec, result.properties)])
 
@@ -154,7 +166,7 @@ def _propspec(one: Property) -> str:
 
 def _written(value: str, as_it_is: re.Pattern[str]) -> str:
     """A value as RFC 8601 section 2.2 has it: as it is where its place allows that, else in quotes."""
-    cleaned = _clean_value(value)
+    cleaned = clean_value(value)
     return cleaned if as_it_is.match(cleaned) else _quoted(cleaned)
 
 

@@ -4,14 +4,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.checks.arc.result import ChainStatus
 from gateway.checks.arc.sets import ArcSet
+from gateway.checks.arc.status import ChainStatus
 from gateway.checks.dkim.canonical import Canon
 from gateway.checks.dkim.header import Header, unsigned_field
 from gateway.checks.dkim.key import Key
 from gateway.checks.dkim.signature import Seal
 from gateway.checks.dkim.status import SignatureError, Status
-from gateway.checks.dkim.verify import Bodies, check_expiry, verify_seal, verify_signature, with_published_key
+from gateway.checks.dkim.verify import Bodies, check_expiry, try_keys, verify_seal, verify_signature
 from gateway.message import Field
 from gateway.system.dnscache import Answer
 
@@ -32,39 +32,47 @@ class Evidence:
 
     def problem(self, seal: Seal, verify: Callable[[Key], None]) -> SignatureError | None:
         """What keeps a signature from verifying with a key that is published for it."""
-        try:
-            with_published_key(self.answers[seal.key_name], self.parse_key, verify)
-        except SignatureError as error:
-            return error
-        return None
+        return try_keys(self.answers[seal.key_name], self.parse_key, verify).problem
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of a chain, and why, for people."""
+    """What became of a chain, and why, for people; and what is wrong with each signature that was verified: the seals
+    from the first to the newest, the message signatures from the newest down."""
 
     status: ChainStatus
     reason: str = ""
+    seals: tuple[SignatureError | None, ...] = ()
+    messages: tuple[SignatureError | None, ...] = ()
+
+    @property
+    def oldest_pass(self) -> int | None:
+        """The instance from which on every message signature verifies; 0 where all do (RFC 8617 section 5.2)."""
+        if self.status is not ChainStatus.PASS:
+            return None
+        return 0 if self.messages[-1] is None else len(self.seals) - len(self.messages) + 2
 
 
 def judge(evidence: Evidence) -> Judgement:
     """Judge a chain that has sets. A definite failure outweighs a key that could not be looked up."""
     if any(one.chain == b"fail" for one in evidence.sets):
         return Judgement(ChainStatus.FAIL, "a seal says that the chain was broken (cv=fail)")
-    problems = (_message_problem(evidence, evidence.sets[-1]), *_seal_problems(evidence))
-    found = [problem for problem in problems if problem is not None]
-    for problem in found:
-        if problem.status is not Status.TEMPERROR:
-            return Judgement(ChainStatus.FAIL, problem.reason)
-    return Judgement(ChainStatus.TEMPERROR, found[0].reason) if found else Judgement(ChainStatus.PASS)
+    newest, seals = _message_problem(evidence, evidence.sets[-1]), tuple(_seal_problems(evidence))
+    found = [problem for problem in (newest, *seals) if problem is not None]
+    if not found:
+        return Judgement(ChainStatus.PASS, seals=seals, messages=(newest, *_older_problems(evidence)))
+    broken = next((problem for problem in found if problem.status is not Status.TEMPERROR), None)
+    status = ChainStatus.FAIL if broken else ChainStatus.TEMPERROR
+    return Judgement(status, (broken or found[0]).reason, seals=seals, messages=(newest,))
 
 
-def oldest_pass(evidence: Evidence) -> int:
-    """The instance from which on every message signature verifies; 0 where all do (RFC 8617 section 5.2, step 5)."""
-    for instance in range(len(evidence.sets) - 1, 0, -1):
-        if _message_problem(evidence, evidence.sets[instance - 1]) is not None:
-            return instance + 1
-    return 0
+def _older_problems(evidence: Evidence) -> Iterator[SignatureError | None]:
+    """Of the message signatures below the newest one, down to the first that does not verify."""
+    for one in reversed(evidence.sets[:-1]):
+        problem = _message_problem(evidence, one)
+        yield problem
+        if problem:
+            return
 
 
 def _message_problem(evidence: Evidence, one: ArcSet) -> SignatureError | None:

@@ -1,20 +1,13 @@
 """What ARC found: the verdict on a chain, as facts, as Authentication-Results (RFC 8617 section 10.1), as a report."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.authres.field import MethodResult, Property
+from gateway.checks.arc.grounds import Grounds
+from gateway.checks.arc.status import ChainStatus, Trust
+from gateway.checks.arc.trust import NOBODY, Vouching
 from gateway.facts import Fact, FactType, FactValue, Stage
-
-
-class ChainStatus(StrEnum):
-    """What became of the chain."""
-
-    NONE = "none"  # the message has no ARC sets
-    PASS = "pass"  # noqa: S105  every seal verifies, and so does the newest message signature (RFC 8617 section 5.2)
-    FAIL = "fail"  # the chain is malformed or broken, or the message was changed since it was sealed
-    TEMPERROR = "temperror"  # a key could not be asked for just now; nothing else is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +17,14 @@ class ArcResult:
     result: ChainStatus = ChainStatus.NONE
     length: int = 0  # the number of sets
     sealers: tuple[str, ...] = ()  # d= of the seals, from the first to the newest
-    trusted: bool = False
+    vouching: Vouching = NOBODY
     oldest_pass: int | None = None  # the oldest set whose signature of the message verifies still; 0: all do
     reason: str = ""  # for people
+    grounds: Grounds | None = field(default=None, compare=False)
+
+    @property
+    def trusted(self) -> bool:
+        return self.vouching.trust is Trust.VOUCHED
 
     @property
     def sealer(self) -> str:
@@ -60,6 +58,9 @@ class ArcResult:
             "trusted": self.trusted,
             "oldest_pass": self.oldest_pass,
             "reason": self.reason,
+            "trust": self.vouching.trust.value,
+            "trust_about": self.vouching.sealer,
+            "sets": self.grounds.report() if self.grounds else [],
         }
 
 

@@ -2,7 +2,8 @@
 section 4, and steps 1 to 3 of section 5.2). Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.checks.dkim.signature import Seal, Signature, expiry, message_signature, read_field, required, seal
@@ -33,6 +34,11 @@ class ArcSet:
     seal: Seal
     chain: bytes  # cv=: none, pass or fail: what the sealer found the chain before it to be
 
+    @property
+    def fields(self) -> tuple[Field, Field, Field]:
+        """In the order in which a seal covers them (RFC 8617 section 5.1.1)."""
+        return self.results, self.signature.field, self.seal_field
+
 
 def parse_sets(message: Message, *, limit: int) -> tuple[ArcSet, ...]:
     """The sets of a message, from the first to the newest; none where it has no ARC fields. Raises SignatureError where
@@ -47,6 +53,24 @@ def parse_sets(message: Message, *, limit: int) -> tuple[ArcSet, ...]:
         return tuple(map(_set, results, signatures, seals))
     except TagError as error:
         raise SignatureError(str(error)) from None
+
+
+def newest_of_broken(message: Message, *, limit: int) -> int:
+    """The highest instance that a field of a malformed or broken chain claims. 0 where none can be read, where a seal
+    says that the chain has ended (cv=fail), and where there are more than `limit` fields of one name."""
+    kinds = [message.named(name) for name in (RESULTS, SIGNATURE, SEAL)]
+    if max(map(len, kinds)) > limit:
+        return 0
+    parts = [part for fields in kinds for part in _readable(fields)]
+    if any(field.name == SEAL and tags.get("cv") == b"fail" for _, field, tags in parts):
+        return 0
+    return max((instance for instance, _, _ in parts), default=0)
+
+
+def _readable(fields: Sequence[Field]) -> Iterator[_Part]:
+    for field in fields:
+        with suppress(SignatureError, TagError):
+            yield _part(field)
 
 
 def _in_order(parts: Sequence[_Part]) -> list[_Part]:

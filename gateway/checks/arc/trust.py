@@ -6,9 +6,11 @@ sealer is trusted, and all that handled the message after it: any of them could 
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from gateway.authres.field import AuthresError, MethodResult, parse_arc
 from gateway.checks.arc.chain import Evidence
+from gateway.checks.arc.status import Trust
 from gateway.checks.dkim.header import Header
 from gateway.checks.dkim.signature import Signature
 from gateway.domain import canonical_domain
@@ -18,17 +20,30 @@ from gateway.message import Field
 _action_re = re.compile(rb"(?<=[ \t\r\n])action=[a-z]+(?:\.[a-z]+)?(?=[ \t\r\n;])")
 
 
-def vouched(evidence: Evidence, trusted: Collection[str], author_domain: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """Whether somebody vouches, and whom that is about: the sealer that does, or the one that is not trusted."""
+
+    trust: Trust = Trust.NO_CHAIN
+    sealer: str = ""
+
+
+NOBODY = Vouching()
+
+
+def vouching(evidence: Evidence, trusted: Collection[str], author_domain: str) -> Vouching:
     """Whether one of the newest sealers, all of them trusted, found that the author's domain passes DMARC. To be asked
     of a chain that passes."""
-    if not author_domain or not _signs_what_is_read(evidence.sets[-1].signature, evidence.header):
-        return False
+    if not author_domain:
+        return Vouching(Trust.NO_AUTHOR)
+    if not _signs_what_is_read(evidence.sets[-1].signature, evidence.header):
+        return Vouching(Trust.NOT_COVERED)
     for one in reversed(evidence.sets):
         if one.seal.domain not in trusted:
-            return False
+            return Vouching(Trust.STRANGER, one.seal.domain)
         if _found_pass(one.results, author_domain):
-            return True
-    return False
+            return Vouching(Trust.VOUCHED, one.seal.domain)
+    return Vouching(Trust.NO_PASS)
 
 
 def _signs_what_is_read(signature: Signature, header: Header) -> bool:

@@ -1,5 +1,6 @@
 """What the check makes of ARC chains, and when somebody whom we trust vouches for a message."""
 
+import json
 import re
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from gateway.authres.field import AuthenticationResults, build
 from gateway.checks.arc import ArcCheck, ArcResult, ArcSettings, ChainStatus
 from gateway.checks.base import Subject
+from gateway.system.dns import DnsResolver, DnsSettings
 from gateway.system.dns import Status as DnsStatus
+from tests.support.dnsserver import DnsServer
 from tests.support.dnstable import TableResolver
 from tests.support.mailbytes import subject_of, wire
 from tests.support.sealing import sealed
@@ -68,8 +71,11 @@ async def test_a_chain_whose_seals_verify_passes(length: int) -> None:
 
 
 async def test_ed25519_seals_verify() -> None:
-    keys = {"s1._domainkey.lists.example": ed25519_key()}
-    assert (await validate(sealed(LETTER, ed25519_key()), keys=keys)).result is ChainStatus.PASS
+    keys = {"s1._domainkey.lists.example": ed25519_key(), "s1._domainkey.hop.example": rsa_key()}
+    octets = sealed(LETTER, ed25519_key())
+    assert (await validate(octets, keys=keys)).result is ChainStatus.PASS
+    assert (await validate(octets.replace(b"Dear", b"Hear"), keys=keys)).result is ChainStatus.FAIL
+    assert (await validate(sealed(octets, rsa_key(), domain="hop.example"), keys=keys)).result is ChainStatus.PASS
 
 
 async def test_the_facts_are_those_that_are_declared() -> None:
@@ -135,10 +141,26 @@ async def test_an_expired_message_signature_fails() -> None:
     assert (await validate(sealed(LETTER, rsa_key(), x="1600000000"))).result is ChainStatus.FAIL
 
 
-async def test_a_key_that_cannot_be_looked_up_is_a_temporary_error() -> None:
+@pytest.mark.parametrize("fault", [DnsStatus.SERVFAIL, DnsStatus.TIMEOUT])
+async def test_a_key_that_cannot_be_looked_up_is_a_temporary_error(fault: DnsStatus) -> None:
     octets = sealed(chain(1), rsa_key(), domain="hop.example")
-    faults = {"s1._domainkey.hop.example": DnsStatus.SERVFAIL}
-    result = await validate(octets, faults=faults)
+    result = await validate(
+        octets, faults={"s1._domainkey.hop.example": fault}, trusted=("lists.example", "hop.example")
+    )
+    assert (result.result, result.trusted) == (ChainStatus.TEMPERROR, False)
+
+
+@pytest.mark.parametrize("silent", ["lists.example", "hop.example"])
+async def test_a_name_server_that_does_not_answer_is_a_temporary_error(silent: str) -> None:
+    octets = sealed(chain(1), rsa_key(), domain="hop.example")
+    zone = {(name, "TXT"): [key.record] for name, key in KEYS.items()}
+    async with DnsServer(zone | {(f"s1._domainkey.{silent}", "TXT"): DnsStatus.TIMEOUT}) as server:
+        resolver = DnsResolver(DnsSettings(servers=(server.address,), timeout=0.2, tries=1))
+        try:
+            check = ArcCheck(ArcSettings(trusted_sealers=(silent,)), resolver=resolver, clock=lambda: NOW)
+            result = await check(subject_of(octets))
+        finally:
+            await resolver.close()
     assert (result.result, result.trusted) == (ChainStatus.TEMPERROR, False)
 
 
@@ -240,7 +262,72 @@ async def test_the_report_names_the_sealers() -> None:
         "trusted": True,
         "oldest_pass": 0,
         "reason": "",
+        "trust": "vouched",
+        "trust_about": "lists.example",
+        "sets": [
+            {
+                "instance": 1,
+                "sealer": "lists.example",
+                "selector": "s1",
+                "chain": "none",
+                "seal": {"result": "pass", "reason": ""},
+                "signer": "lists.example",
+                "signature": {"result": "pass", "reason": ""},
+                "found": "i=1; lists.example; dmarc=pass header.from=example.org",
+            }
+        ],
     }
+
+
+async def test_the_report_says_of_each_set_what_became_of_it() -> None:
+    """The message was changed between the first and the second set, which is no fault (RFC 8617 section 5.2)."""
+    changed = chain(2).replace(b"Subject: ", b"Subject: [list] ")
+    octets = sealed(changed, rsa_key(), domain="hop.example")
+    reported = (await validate(octets)).report()
+    assert reported["oldest_pass"] == 3
+    assert [
+        (one["sealer"], one["chain"], one["seal"]["result"], one["signature"]["result"]) for one in reported["sets"]
+    ] == [
+        ("lists.example", "none", "pass", ""),
+        ("lists.example", "pass", "pass", "fail"),
+        ("hop.example", "pass", "pass", "pass"),
+    ]
+    assert reported["sets"][1]["signature"]["reason"] == "the signature did not verify"
+
+
+async def test_the_report_of_a_broken_chain_says_where_it_is_broken() -> None:
+    reported = (await validate(chain(2).replace(b"dmarc=pass", b"dmarc=fail"))).report()
+    assert reported["result"] == "fail"
+    assert "fail" in [one["seal"]["result"] for one in reported["sets"]]
+    declared = (await validate(sealed(chain(1), rsa_key(), cv="fail"))).report()
+    assert [one["seal"]["result"] for one in declared["sets"]] == ["", ""]
+
+
+async def test_what_a_sealer_wrote_is_fit_to_be_shown() -> None:
+    octets = sealed(LETTER, rsa_key(), found="dmarc=pass (\x1b[2J\xe4" + "x" * 5000 + ")")
+    text = json.dumps((await validate(octets)).report(), ensure_ascii=False)
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) < 2000
+
+
+@pytest.mark.parametrize(
+    ("octets", "trusted", "trust", "about"),
+    [
+        (chain(1), ("lists.example",), "vouched", "lists.example"),
+        (chain(1), ("other.example",), "stranger", "lists.example"),
+        (sealed(chain(1), rsa_key(), domain="evil.example"), ("lists.example",), "stranger", "evil.example"),
+        (sealed(LETTER, rsa_key(), found="dmarc=fail"), ("lists.example",), "no-pass", ""),
+        (sealed(LETTER, rsa_key(), h="to:subject"), ("lists.example",), "not-covered", ""),
+        (chain(1).replace(b"Subject: ", b"Subject: x"), ("lists.example",), "no-chain", ""),
+        (LETTER, ("lists.example",), "no-chain", ""),
+        (sealed(LETTER.replace(b"From: ", b"From: x@example.net, "), rsa_key()), ("lists.example",), "no-author", ""),
+    ],
+)
+async def test_why_a_chain_is_trusted_or_not(octets: bytes, trusted: tuple[str, ...], trust: str, about: str) -> None:
+    reported = (await validate(octets, trusted=trusted)).report()
+    assert (reported["trust"], reported["trust_about"]) == (trust, about)
+    assert reported["trusted"] is (trust == "vouched")
 
 
 def test_a_trusted_sealer_must_be_a_domain() -> None:
