@@ -8,10 +8,11 @@ Linear in the length of the value, and never recursive.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+from gateway.comments import end_of_comment
 from gateway.domain import canonical_domain
 
 
@@ -21,10 +22,12 @@ class MailboxError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """`domain` is canonical, and "" where it is no domain name (an address literal, for example)."""
+    """`domain` is canonical, and "" where it is no domain name (an address literal, for example). `name` is the display
+    name without its quotes, its encoded words as they are."""
 
     local: str
     domain: str
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"
@@ -53,6 +56,10 @@ class _Token(NamedTuple):
     def is_special(self, characters: str) -> bool:
         return self.kind is _Kind.SPECIAL and self.text in characters
 
+    @property
+    def unquoted(self) -> str:
+        return _quoted_pair_re.sub(r"\1", self.text[1:-1]) if self.kind is _Kind.QUOTED else self.text
+
 
 _token_re = re.compile(
     r'(?P<word>[^\s()<>@,;:"\[\]\\]+)'
@@ -62,7 +69,7 @@ _token_re = re.compile(
     r"|(?P<space>\s+)",
     re.DOTALL,
 )
-_comment_mark_re = re.compile(r"\\.|[()]", re.DOTALL)
+_quoted_pair_re = re.compile(r"\\(.)", re.DOTALL)
 _control_re = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -76,7 +83,9 @@ def _tokens(text: str) -> Iterator[_Token]:
     position, gap = 0, _Gap.NONE
     while position < len(text):
         if text[position] == "(":
-            position, gap = _end_of_comment(text, position), _Gap.COMMENT
+            position, gap = end_of_comment(text, position), _Gap.COMMENT
+            if position < 0:
+                raise MailboxError("the From field has a comment that does not end")
             continue
         match = _token_re.match(text, position)
         if match is None or match.lastgroup is None:
@@ -87,15 +96,6 @@ def _tokens(text: str) -> Iterator[_Token]:
         else:
             yield _Token(kind=_Kind(match.lastgroup), text=match[0], gap=gap)
             gap = _Gap.NONE
-
-
-def _end_of_comment(text: str, start: int) -> int:
-    depth = 0
-    for mark in _comment_mark_re.finditer(text, start):
-        depth += {"(": 1, ")": -1}.get(mark[0], 0)
-        if depth == 0:
-            return mark.end()
-    raise MailboxError("the From field has a comment that does not end")
 
 
 def _mailboxes(tokens: list[_Token]) -> Iterator[Mailbox]:
@@ -146,7 +146,11 @@ def _named_mailbox(name: list[_Token], rest: list[_Token]) -> Mailbox:
     mailbox = _bare_mailbox(_without_route(rest[:-1]))
     if _has_at(name) and _bare_mailbox(name).domain != mailbox.domain:
         raise MailboxError("the From field has an address of another domain before the one in angle brackets")
-    return mailbox
+    return replace(mailbox, name=_display_name(name))
+
+
+def _display_name(tokens: list[_Token]) -> str:
+    return "".join(" " * (token.gap is not _Gap.NONE) + token.unquoted for token in tokens).strip()
 
 
 def _without_route(inside: list[_Token]) -> list[_Token]:

@@ -1,12 +1,17 @@
-"""The worked examples of RFC 6376 (section 3.4.5, appendix A) and RFC 8463 (appendix A)."""
+"""The worked examples of RFC 6376 (sections 3.4.3 to 3.4.5, appendix A) and RFC 8463 (appendix A), whose keys are asked
+for over a real DNS server on loopback."""
 
 import hashlib
+from base64 import b64encode
+
+import pytest
 
 from gateway.checks.dkim import DkimCheck, DkimResult, DkimSettings, Status
 from gateway.checks.dkim.canonical import BodyHasher, BodyPlan, Canon
-from gateway.checks.dkim.header import relaxed
+from gateway.checks.dkim.header import Header, relaxed
 from gateway.message import Field, split_fields
-from tests.support.dnstable import TableResolver
+from gateway.system.dns import DnsResolver, DnsSettings
+from tests.support.dnsserver import DnsServer
 from tests.support.mailbytes import subject_of, wire
 
 RSA_1024 = (
@@ -75,8 +80,12 @@ ZONE = {
 
 
 async def verify(text: str) -> DkimResult:
-    check = DkimCheck(DkimSettings(), resolver=TableResolver(ZONE), clock=lambda: 1_528_637_909.0)
-    return await check(subject_of(wire(text)))
+    async with DnsServer(ZONE) as server:
+        resolver = DnsResolver(DnsSettings(servers=(server.address,)))
+        check = DkimCheck(DkimSettings(), resolver=resolver, clock=lambda: 1_528_637_909.0)
+        result = await check(subject_of(wire(text)))
+        await resolver.close()
+        return result
 
 
 async def test_the_signed_message_of_rfc_6376_passes() -> None:
@@ -96,6 +105,28 @@ async def test_one_space_more_breaks_a_simple_body() -> None:
     assert (await verify(RFC6376_A2.replace("game. ", "game.  "))).result is Status.FAIL
 
 
+async def test_two_spaces_less_do_not_break_a_relaxed_body() -> None:
+    assert [one.result for one in (await verify(RFC8463_A3.replace("game.  ", "game. "))).signatures] == [
+        Status.PASS,
+        Status.PASS,
+    ]
+    assert (await verify(RFC8463_A3.replace("hungry", "angry"))).result is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("canon", "digest"),
+    [
+        (Canon.SIMPLE, "frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY="),  # section 3.4.3: one empty line
+        (Canon.RELAXED, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),  # section 3.4.4: nothing
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"\r\n", b"\r\n\r\n"])
+def test_an_empty_body_has_the_hash_that_the_rfc_states(canon: Canon, digest: str, body: bytes) -> None:
+    hasher = BodyHasher({BodyPlan(canon)})
+    hasher.update(body)
+    assert b64encode(hasher.finish()[BodyPlan(canon)].digest).decode() == digest
+
+
 EXAMPLE_HEADER = b"A: X\r\nB : Y\t\r\n\tZ  \r\n"
 EXAMPLE_BODY = b" C \r\nD \t E\r\n\r\n\r\n"
 
@@ -105,7 +136,12 @@ def test_the_relaxed_header_of_example_1() -> None:
     assert [relaxed(field) for field in fields] == [b"a:X\r\n", b"b:Y Z\r\n"]
 
 
-def test_the_bodies_of_examples_1_and_2() -> None:
+def test_the_simple_header_of_example_2() -> None:
+    fields = split_fields(EXAMPLE_HEADER)
+    assert [Header(fields).canonical(field, Canon.SIMPLE) for field in fields] == [b"A: X\r\n", b"B : Y\t\r\n\tZ  \r\n"]
+
+
+def test_the_bodies_of_examples_1_to_3() -> None:
     hasher = BodyHasher({BodyPlan(Canon.RELAXED), BodyPlan(Canon.SIMPLE)})
     hasher.update(EXAMPLE_BODY)
     found = hasher.finish()

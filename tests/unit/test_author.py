@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.author import FACTS, MAX_FROM, MESSAGE_FACTS, Author, find_author, message_facts
+from gateway.author import (
+    FACTS,
+    MAX_DOMAINS,
+    MAX_FIELDS,
+    MAX_FROM,
+    MESSAGE_FACTS,
+    Author,
+    Form,
+    find_author,
+    message_facts,
+)
 from gateway.domain import canonical_domain
 from tests.support.mailbytes import message_of
 
@@ -46,7 +56,9 @@ def author_of(value: bytes | str) -> Author:
 )
 def test_one_clear_address_is_the_author(value: str, address: str) -> None:
     author = author_of(value)
-    assert author == Author(addresses=(address,), domain=address.rpartition("@")[2])
+    assert (author.addresses, author.domain) == ((address,), address.rpartition("@")[2])
+    assert (author.form, author.problem, author.claimed) == (Form.ONE, "", ())
+    assert author.facts()["author.domains"] == (author.domain,)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +69,7 @@ def test_authors_of_one_domain_have_that_domain(value: str) -> None:
     author = author_of(value)
     assert author.domain == "example.org"
     assert len(author.addresses) == 2
+    assert (author.form, author.name) == (Form.SEVERAL, "")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +146,7 @@ def test_missing_repeated_or_endless_from_field_has_no_domain(header: bytes, pro
 
 
 _marks = ["@", "<", ">", ",", ":", ";", '"', "(", ")", "\\", " ", "\r\n ", "=?x?q?", "?=", "[", "]"]
-pieces = st.lists(st.sampled_from(["a", "b@c.d", "e.f", "ü", *_marks]), max_size=14).map("".join)
+pieces = st.lists(st.sampled_from(["a", "b@c.de", "e.fg", "ü", *_marks]), max_size=14).map("".join)
 
 
 @given(pieces | st.text(max_size=60))
@@ -149,6 +162,129 @@ def test_domain_is_one_that_a_common_reader_sees_too(value: str) -> None:
     seen = {address.rpartition("@")[2].lower() for _, address in getaddresses([value]) if "@" in address}
     if author.domain and seen:
         assert author.domain in {canonical_domain(domain) for domain in seen}
+
+
+@given(pieces)
+def test_domain_that_a_common_reader_sees_is_among_those_that_are_claimed(value: str) -> None:
+    """Else a sender could write a From field whose policy nobody looks up."""
+    author = author_of(value)
+    unfolded = " ".join(value.split())
+    seen = {canonical_domain(address.rpartition("@")[2]) for _, address in getaddresses([unfolded]) if "@" in address}
+    if author.form is not Form.CROWDED:
+        assert {domain for domain in seen if "." in domain} <= {*author.claimed, author.domain}
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "claimed"),
+    [
+        ("", Form.EMPTY, ()),
+        ("Undisclosed:;", Form.EMPTY, ()),
+        ("Bob", Form.UNCLEAR, ()),
+        ("bob@[192.0.2.1]", Form.ELSEWHERE, ()),
+        ("bob@example..org", Form.ELSEWHERE, ()),
+        ("eve@example.net, bob@example.org", Form.DIVIDED, ("example.net", "example.org")),
+        ("Team: eve@example.net, bob@example.org;", Form.DIVIDED, ("example.net", "example.org")),
+        ("bob@[192.0.2.1], eve@example.net", Form.ELSEWHERE, ("example.net",)),
+        ("eve@example.net <bob@example.org>", Form.UNCLEAR, ("example.net", "example.org")),
+        ("eve@example.net bob@example.org", Form.UNCLEAR, ("example.net", "example.org", "example.netbob")),
+        ("Public, Bob <bob@example.org>", Form.UNCLEAR, ("example.org",)),
+        ("<bob@example.org", Form.UNCLEAR, ("example.org",)),
+        ("bob@example.org\\", Form.UNCLEAR, ("example.org",)),
+        ("bob @ example.org", Form.UNCLEAR, ("example.org",)),
+        ("bob@(x)example.org", Form.UNCLEAR, ("example.org",)),
+        ("bob@example(x(y)).org", Form.UNCLEAR, ("example.org",)),
+        ("bob@example.org .example.net", Form.UNCLEAR, ("example.org", "example.org.example.net")),
+        ('"eve@example.net"@example.org', Form.UNCLEAR, ("example.net", "example.org")),
+        ("=?utf-8?q?eve=40example.net?=@example.org", Form.UNCLEAR, ("example.org", "example.net")),
+        ("=?utf-8?b?ZXZlQGV4YW1wbGUubmV0?=", Form.UNCLEAR, ("example.net",)),
+        ("Bob <bob＠example.org>", Form.UNCLEAR, ("example.org",)),
+        (
+            "bob@Bücher.example, eve@xn--bcher-kva.example.net",
+            Form.DIVIDED,
+            ("xn--bcher-kva.example", "xn--bcher-kva.example.net"),
+        ),
+    ],
+)
+def test_unclear_field_claims_every_domain_that_it_could_mean(value: str, form: Form, claimed: tuple[str, ...]) -> None:
+    author = author_of(value)
+    assert (author.domain, author.form, author.claimed) == ("", form, claimed)
+    assert author.facts()["author.domains"] == claimed
+
+
+def test_every_from_field_claims_its_domain() -> None:
+    author = find_author(message_of(b"From: a@example.org\r\nSubject: x\r\nFrom: B <b@example.net>\r\n\r\n"))
+    assert (author.form, author.claimed) == (Form.REPEATED, ("example.org", "example.net"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ", ".join(f"a@d{number}.example" for number in range(MAX_DOMAINS + 1)).join(("From: ", "\r\n")),
+        "From: a@example.org\r\n" * (MAX_FIELDS + 1),
+        f"From: {'a' * MAX_FROM} <a@example.org>\r\n",
+        f"From: a@example.net\r\nFrom: {'a' * MAX_FROM} <a@example.org>\r\n",
+    ],
+)
+def test_field_that_is_too_much_is_crowded(header: str) -> None:
+    author = find_author(message_of(f"{header}\r\n".encode()))
+    assert (author.domain, author.form) == ("", Form.CROWDED)
+    assert len(author.claimed) <= MAX_DOMAINS
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "domains", "address"),
+    [
+        ("bob@example.org", "", (), ""),
+        ("Bob Q. Public <bob@example.org>", "Bob Q. Public", (), ""),
+        ('"Public, \\"Bob\\"" <bob@example.org>', 'Public, "Bob"', (), ""),
+        ("=?utf-8?q?B=C3=B6b?= =?utf-8?q?_P?= <bob@example.org>", "Böb P", (), ""),
+        ("bob@example.org <bob@example.org>", "bob@example.org", ("example.org",), ""),
+        ("bob@EXAMPLE.org (Bob)", "", (), ""),
+        ('"support@news.example.org" <bob@example.org>', "support@news.example.org", ("news.example.org",), ""),
+        ('"eve@example.net" <bob@example.org>', "eve@example.net", ("example.net",), "eve@example.net"),
+        ("=?utf-8?q?eve=40example.net?= <bob@example.org>", "eve@example.net", ("example.net",), "eve@example.net"),
+        ('"=?utf-8?q?eve=40example.net?=" <bob@example.org>', "eve@example.net", ("example.net",), "eve@example.net"),
+        (
+            "=?utf-8?b?ZXZlQGV4?= =?utf-8?b?YW1wbGUubmV0?= <bob@example.org>",
+            "eve@example.net",
+            ("example.net",),
+            "eve@example.net",
+        ),
+        (
+            "=?utf-8?q?eve=EF=BC=A0example.net?= <bob@example.org>",
+            "eve@example.net",
+            ("example.net",),
+            "eve@example.net",
+        ),
+        (
+            "=?utf-8?q?eve=40exam=E2=80=8Bple.net?= <bob@example.org>",
+            "eve@example.net",
+            ("example.net",),
+            "eve@example.net",
+        ),
+        ('"eve\\@example.net" <bob@example.org>', "eve@example.net", ("example.net",), "eve@example.net"),
+        ("bob@example.org (eve@example.net)", "", ("example.net",), "eve@example.net"),
+        (
+            "\"'eve@example.net' via List\" <bob@example.org>",
+            "'eve@example.net' via List",
+            ("example.net",),
+            "eve@example.net",
+        ),
+        ("eve@xn--bcher-kva.example: bob@example.org;", None, None, None),
+        ("Bank.Example <bob@example.org>", "Bank.Example", ("bank.example",), ""),
+        ("Bücher.example <bob@xn--bcher-kva.example>", "Bücher.example", ("xn--bcher-kva.example",), ""),
+        ("J.R. Public, <bob@example.org>", None, None, None),
+        ("J. R. Public v1.2 <bob@example.org>", "J. R. Public v1.2", (), ""),
+    ],
+)
+def test_display_name_is_read_as_it_is_shown(
+    value: str, name: str | None, domains: tuple[str, ...] | None, address: str | None
+) -> None:
+    author = author_of(value)
+    if name is None:
+        assert (author.domain, author.name, author.name_domains, author.name_address) == ("", "", (), "")
+    else:
+        assert (author.name, author.name_domains, author.name_address) == (name, domains, address)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Mentions: turns text that a reader is shown into the addresses and domains that stand in it, in whatever dress. To
+compare and to judge by, never to send to. Linear in the length of the text, and pure.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from gateway.comments import without_comments
+from gateway.domain import canonical_domain
+
+# What neither a domain name nor the text of an address has: white space, and for a domain all ASCII punctuation but ._-
+_not_in_local = r'\s\x00-\x1f"(),:;<>@\[\]\\'
+_not_in_domain = r"\s\x00-\x2c/\x3a-\x40\x5b-\x5e\x60\x7b-\x9f"
+_address_re = re.compile(rf"([^{_not_in_local}]+)(?:@([^{_not_in_domain}]+))?")
+_claim_re = re.compile(rf"@([^{_not_in_domain}]+)")
+_word_re = re.compile(rf"[^{_not_in_domain}]+")
+_IDEOGRAPHIC_STOP = "\u3002"  # a dot to readers of domain names (RFC 5895 section 2)
+_joint_re = re.compile(r" ?([@.]) ?")
+
+
+def readable(text: str) -> str:
+    """The text as the eye takes it: compatible characters are one (a wide "@" is "@"), and invisible ones gone."""
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKC", text).replace(_IDEOGRAPHIC_STOP, ".")
+    return "".join(c for c in plain if unicodedata.category(c) != "Cf")
+
+
+def addresses(text: str) -> Iterator[tuple[str, str]]:
+    """The local part and the canonical domain of each address."""
+    for match in _address_re.finditer(text):
+        if domain := _domain(match[2] or ""):
+            yield match[1].lstrip("'"), domain
+
+
+def domains(text: str) -> Iterator[str]:
+    """The canonical domains of addresses, and the domain names that stand there without one."""
+    for match in _address_re.finditer(text):
+        words = [match[2]] if match[2] else _word_re.findall(match[1])
+        yield from filter(None, map(_domain, words))
+
+
+def claims(text: str) -> Iterator[str]:
+    """Every canonical domain that any reader of an address list could take for that of an author: what follows an "@",
+    also where comments or white space stand between, or within."""
+    bare = " ".join(without_comments(text).split())
+    for reading in (text, _joint_re.sub(r"\1", bare), bare.replace(" ", "")):
+        yield from filter(None, (_domain(match[1]) for match in _claim_re.finditer(reading)))
+
+
+def _domain(word: str) -> str:
+    """The canonical form of a name of at least two labels, the last of which is not a number; otherwise ""."""
+    name = canonical_domain(word.strip(".-"))
+    _, dot, top = name.rpartition(".")
+    return name if dot and len(top) > 1 and not top.isdigit() else ""

@@ -1,0 +1,100 @@
+"""Senders who want their reader to see another author than DMARC does: whatever they write into From, in one field or
+in several, a domain that they have no right to never passes, and its policy is not escaped."""
+
+import asyncio
+from dataclasses import replace
+from email.utils import getaddresses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.author import Form
+from gateway.checks.base import Subject
+from gateway.checks.dkim.result import DkimResult, DkimSignatureResult
+from gateway.checks.dkim.signature import Claim
+from gateway.checks.dkim.status import Status as DkimStatus
+from gateway.checks.dmarc import DmarcCheck, DmarcResult, Policy, Status
+from gateway.domain import canonical_domain
+from tests.support.dnstable import TableResolver
+from tests.support.mailbytes import subject_of
+
+EVIL, BANK = "evil.example", "bank.example"
+ZONE = TableResolver(
+    {
+        (f"_dmarc.{EVIL}", "TXT"): [b"v=DMARC1; p=none"],
+        (f"_dmarc.{BANK}", "TXT"): [b"v=DMARC1; p=reject"],
+    }
+)
+VOUCHED = DkimResult(signatures=(DkimSignatureResult(result=DkimStatus.PASS, claim=Claim(domain=EVIL)),), count=1)
+
+PIECES = [
+    *("eve@evil.example", "<eve@evil.example>", "service@bank.example", "<service@bank.example>", "@bank.example"),
+    *("bank.example", "service@", "bank.exam", "ple", '"service@bank.example"', "(service@bank.example)", "Bank"),
+    *("=?utf-8?q?service=40bank.example?=", "=?utf-8?q?service=40?=", "service＠bank.example", "service@bank。example"),
+    *(
+        ",",
+        ";",
+        ":",
+        "<",
+        ">",
+        "(",
+        ")",
+        '"',
+        "\\",
+        "@",
+        ".",
+        " ",
+        "\t",
+        "\r\n ",
+        "\u200b",
+        "\x00",
+        "%00",
+        "undisclosed:",
+    ),
+]
+values = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+headers = st.lists(values, min_size=1, max_size=3)
+
+
+def judged(*fields: str) -> tuple[Subject, DmarcResult]:
+    """A message of eve, whose own domain vouches for it."""
+    header = "".join(f"From: {field}\r\n" for field in fields)
+    subject = replace(subject_of(f"{header}\r\n".encode()), results={"dkim": VOUCHED})
+    return subject, asyncio.run(DmarcCheck(ZONE)(subject))
+
+
+@settings(deadline=None, max_examples=200)
+@given(headers)
+def test_domain_of_another_never_passes(fields: list[str]) -> None:
+    subject, result = judged(*fields)
+    assert subject.author is not None
+    if result.result is Status.PASS:
+        assert (subject.author.domain, result.from_domain) == (EVIL, EVIL)
+    if subject.author.domain == BANK:
+        assert result.result is Status.FAIL
+
+
+@settings(deadline=None, max_examples=200)
+@given(headers)
+def test_policy_of_a_domain_that_a_common_reader_shows_is_not_escaped(fields: list[str]) -> None:
+    subject, result = judged(*fields)
+    assert subject.author is not None
+    seen = {
+        canonical_domain(address.rpartition("@")[2])
+        for field in fields
+        for _, address in getaddresses([" ".join(field.split())])
+        if "@" in address
+    }
+    if BANK in seen and subject.author.form is not Form.CROWDED:
+        assert (result.result, result.domain, result.policy) == (Status.FAIL, BANK, Policy.REJECT)
+
+
+@pytest.mark.parametrize("count", [5, 50, 2000])
+def test_author_hidden_among_many_is_crowded(count: int) -> None:
+    crowd = [*(f"a@d{number}.example" for number in range(count - 1)), "service@bank.example"]
+    for fields in ([", ".join(crowd)], crowd):
+        subject, result = judged(*fields)
+        assert subject.author is not None
+        assert subject.author.form is Form.CROWDED
+        assert result.result is not Status.PASS
