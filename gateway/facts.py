@@ -15,8 +15,8 @@ class Stage(IntEnum):
     CONNECT = 1
     HELO = 2
     MAIL = 3
-    RCPT = 4
-    AUTHENTICATED = 5  # the message is here, iprev, spf, dkim, arc and dmarc have answered
+    RCPT = 4  # the DNS lists, iprev and spf have answered, where a rule up to here needs them
+    AUTHENTICATED = 5  # the message is here, dkim, arc and dmarc have answered
     SCORED = 6  # spamd has answered
 
 

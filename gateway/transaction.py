@@ -1,9 +1,8 @@
 """Transaction: one mail transaction under way (RFC 5321 section 3.3), from MAIL to the message or its end."""
 
-import asyncio
 from dataclasses import replace
 
-from gateway.checks.run import Answers
+from gateway.checks.ahead import Ahead
 from gateway.connection import Connection
 from gateway.delivery.base import Delivery, NextHop
 from gateway.envelope import Envelope, Recipient
@@ -13,7 +12,7 @@ from gateway.realm import is_role_account
 class Transaction:
     """Who is the sender, which recipients were accepted, and the next hop that is being asked."""
 
-    def __init__(self, envelope: Envelope, *, began: float, sender_checks: "asyncio.Task[Answers]") -> None:
+    def __init__(self, envelope: Envelope, *, began: float, sender_checks: Ahead) -> None:
         self.envelope = envelope
         self.began = began  # Unix time
         self.sender_checks = sender_checks

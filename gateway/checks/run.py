@@ -1,6 +1,5 @@
 """Runs checks: turns a wave of them and a subject into their answers, whatever happens inside them."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -9,7 +8,8 @@ from functools import reduce
 from operator import or_
 
 from gateway.checks.base import Check, Result, Subject, Unavailable
-from gateway.system.together import Started, together
+from gateway.facts import FactValue
+from gateway.system.together import together, within
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ class Answers:
             milliseconds={**self.milliseconds, **later.milliseconds},
         )
 
+    def facts(self) -> dict[str, FactValue]:
+        """What the checks have to say to rules."""
+        return {name: value for result in self.results.values() for name, value in result.facts().items()}
+
 
 NO_ANSWERS = Answers()
 
@@ -41,11 +45,12 @@ class Wave:
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:
     """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
-    asked = await together(_ask(check, subject, wave.seconds) for check in wave.checks)
+    asked = await together(run_check(check, subject, wave.seconds) for check in wave.checks)
     return reduce(or_, asked, NO_ANSWERS)
 
 
-async def _ask(check: Check, subject: Subject, seconds: float) -> Answers:
+async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
+    """Ask one check, within the seconds that it has."""
     started = time.perf_counter()
     result = await _answer(check, subject, seconds)
     return Answers(results={check.name: result}, milliseconds={check.name: (time.perf_counter() - started) * 1e3})
@@ -53,11 +58,7 @@ async def _ask(check: Check, subject: Subject, seconds: float) -> Answers:
 
 async def _answer(check: Check, subject: Subject, seconds: float) -> Result:
     try:
-        asked = Started(check(subject))
-        if asked.is_over:
-            return await asked
-        async with asyncio.timeout(seconds):
-            return await asked
+        return await within(seconds, check(subject))
     except TimeoutError:
         return Unavailable(check=check.name, reason=f"no answer within {seconds:g} s")
     except Exception:

@@ -24,6 +24,15 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return values
 
 
+async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine returns; where it need not wait, without a timer. Raises TimeoutError."""
+    started = Started(coroutine)
+    if started.is_over:
+        return await started
+    async with asyncio.timeout(seconds):
+        return await started
+
+
 async def _beside(started: "Started[T]", others: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(other) for other in others]
