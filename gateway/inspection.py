@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from gateway.checks.base import Subject
-from gateway.checks.run import NO_ANSWERS
+from gateway.checks.run import NO_ANSWERS, Answers
+from gateway.cleantext import clean_text
 from gateway.config import Settings
 from gateway.connection import Connection
+from gateway.edge import Refusal, refused_octets, refused_recipients, take
 from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
 from gateway.facts import FactValue
 from gateway.journey import Arrival, Examination, ask, authentication_results, examine
-from gateway.lines import to_crlf
+from gateway.lines import as_sent, to_crlf
 from gateway.message import CHUNK
 from gateway.parts import Parts
 from gateway.policy.decide import known_facts
 from gateway.policy.language import Explained, explain
+from gateway.policy.override import override
 from gateway.policy.rule import Rule
 from gateway.policy.verdict import Mode
 from gateway.serve import build_parts
@@ -49,19 +52,21 @@ class Octets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A message with the envelope and the client that it is to be examined as coming from."""
+    """A message with the envelope and the client that it is to be examined as coming from. `sent` is what that client
+    would send, if it is not `content` itself: where the session refuses it, that is what is examined nonetheless."""
 
     content: Octets
     ip: IPv4Address | IPv6Address
     helo: str
     envelope: Envelope
+    sent: Octets | None = None
 
     @classmethod
     def of(
         cls, raw: bytes, *, ip: IPv4Address | IPv6Address, helo: str, mail_from: str, recipients: Sequence[str]
     ) -> "Case":
-        """Addresses may stand in angle brackets or not. Line ends are brought to CRLF. Raises CaseError."""
-        content = Octets(to_crlf(raw))
+        """Addresses may stand in angle brackets or not. Raises CaseError."""
+        sent = Octets(as_sent(raw))
         try:
             sender = parse_reverse_path(_bracketed(mail_from))
             accepted = tuple(Recipient(parse_forward_path(_bracketed(address))) for address in recipients)
@@ -71,10 +76,10 @@ class Case:
             id="check",
             sender=sender,
             recipients=accepted,
-            body=BodyType.SEVEN_BIT if content.octets.isascii() else BodyType.EIGHT_BIT,
+            body=BodyType.SEVEN_BIT if sent.octets.isascii() else BodyType.EIGHT_BIT,
             smtputf8=not (mail_from.isascii() and all(address.isascii() for address in recipients)),
         )
-        return cls(content=content, ip=ip, helo=helo, envelope=envelope)
+        return cls(content=Octets(to_crlf(raw)), sent=sent, ip=ip, helo=helo, envelope=envelope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,9 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """Everything found about a case."""
+    """Everything found about a case. What is `refused` by the session would have no journey."""
 
+    refused: tuple[Refusal, ...]
     examination: Examination
     authentication_results: str  # the value of the field, in one line
     explanations: tuple[Explanation, ...]
@@ -103,16 +109,19 @@ class Inspection:
             "shadow": [hit.rule for hit in verdict.hits if hit.mode is Mode.SHADOW],
             "score": verdict.score,
             "total": verdict.total,
+            "dmarc_override": override(self.examination.facts, verdict) or "",
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: a key for each check, "facts", "verdict", "authentication_results" and "milliseconds" by step."""
+        """For JSON: a key for each check, "facts", "verdict", "refused", "authentication_results" and "milliseconds" by
+        step."""
         answers = self.examination.answers
         return {
             **dict.fromkeys(CHECKS),
             **{name: result.report() for name, result in answers.results.items()},
             "facts": {name: _plain(value) for name, value in self.examination.facts.items()},
             "verdict": self.verdict,
+            "refused": [refusal.to_dict() for refusal in self.refused],
             "authentication_results": self.authentication_results,
             "milliseconds": {step: round(duration, 3) for step, duration in answers.milliseconds.items()},
         }
@@ -124,12 +133,34 @@ class Inspector:
     def __init__(self, settings: Settings, *, resolver: Resolver, clock: Callable[[], float]) -> None:
         self._disk = ThreadPoolExecutor(max_workers=1)
         self._clock = clock
+        self._settings = settings
         self.parts: Parts = build_parts(
-            settings, resolver=resolver, disk=self._disk, clock=clock, record=lambda record: None, workers=1
+            settings, resolver=resolver, disk=self._disk, clock=clock, record=lambda record: None
         )
 
     async def inspect(self, case: Case) -> Inspection:
-        connection = Connection(
+        connection, session = self._connection(case), self._settings.session
+        taken = bytearray()
+        intake = take((case.sent or case.content).octets, session, taken.extend)
+        content = Octets(bytes(taken)) if intake.fault is None else case.content
+        arrival = Arrival(
+            connection=connection,
+            envelope=case.envelope,
+            content=content,
+            cleaned=None if intake.is_clean else await clean_text(content, max_line=session.max_line),
+            early=await self._early(connection, case.envelope),
+        )
+        examination = await examine(self.parts, arrival)
+        field = authentication_results(self.parts, examination.answers)
+        return Inspection(
+            refused=(*self._refused_recipients(case.envelope), *refused_octets(intake)),
+            examination=examination,
+            authentication_results=b" ".join(field.partition(b":")[2].split()).decode("utf-8", "replace"),
+            explanations=tuple(_explanations(self.parts, examination)),
+        )
+
+    def _connection(self, case: Case) -> Connection:
+        return Connection(
             id="check",
             ip=case.ip,
             port=0,
@@ -138,17 +169,16 @@ class Inspector:
             helo=case.helo,
             esmtp=True,
         )
-        subject = Subject(connection=connection, envelope=case.envelope)
-        early = await ask(self.parts.waves.client, subject, NO_ANSWERS)
-        early |= await ask(self.parts.waves.sender, subject, early)
-        arrival = Arrival(connection=connection, envelope=case.envelope, content=case.content, early=early)
-        examination = await examine(self.parts, arrival)
-        field = authentication_results(self.parts, examination.answers)
-        return Inspection(
-            examination=examination,
-            authentication_results=b" ".join(field.partition(b":")[2].split()).decode("utf-8", "replace"),
-            explanations=tuple(_explanations(self.parts, examination)),
-        )
+
+    async def _early(self, connection: Connection, envelope: Envelope) -> Answers:
+        """What is found before there is a message."""
+        subject = Subject(connection=connection, envelope=envelope)
+        found = await ask(self.parts.waves.client, subject, NO_ANSWERS)
+        return found | await ask(self.parts.waves.sender, subject, found)
+
+    def _refused_recipients(self, envelope: Envelope) -> Iterator[Refusal]:
+        """Without a configuration, and so without domains of ours, nobody can say."""
+        return refused_recipients(self.parts, envelope) if self._settings.domains else iter(())
 
     def close(self) -> None:
         self.parts.routes.close()

@@ -7,16 +7,17 @@ decides; everywhere else every reading counts that some reader may have.
 import re
 
 from gateway.authres.scanner import AuthresError, Scanner
-from gateway.encodedwords import decode_words
+from gateway.comments import without_comments
+from gateway.encodedwords import MAX_SHOWN, decode_words
 from gateway.message import Field
 
 OUR_PREFIXES = ("x-spam-", "x-mailward-")
 AUTHENTICATION_RESULTS = "authentication-results"
 ARC_AUTHENTICATION_RESULTS = "arc-authentication-results"
+RECEIVED_SPF = "received-spf"
 
 _name_characters_re = re.compile(rb"[^!-9;-~]")
 _wrapping_re = re.compile(r'[\s"()\\\x00-\x1f\x7f]+')
-_comment_mark_re = re.compile(r"\\.|[()]", re.DOTALL)
 
 
 def apparent_name(field: Field) -> str:
@@ -33,7 +34,30 @@ def claims_us(field: Field, authserv_id: str) -> bool:
     stated = _stated_id(value)
     if stated is not None:
         return stated.lower().rstrip(".") == ours
-    return any(_may_name(text, ours) for text in (value.decode("utf-8", "replace"), decode_words(value)))
+    return _hides_words(value) or any(_may_name(text, ours) for text in _readings(value))
+
+
+def claims_our_receipt(field: Field, authserv_id: str) -> bool:
+    """Whether this Received-SPF field claims to be by `authserv_id`: by its receiver key, or by its comment, which
+    begins with the name and a colon (RFC 7208 section 9.1)."""
+    ours = authserv_id.lower()
+    value = field.raw.partition(b":")[2]
+    return _hides_words(value) or any(_is_receipt_of(text, ours) for text in _readings(value))
+
+
+def _readings(value: bytes) -> tuple[str, str]:
+    """A value as it stands, and as readers have it that decode encoded words."""
+    return value.decode("utf-8", "replace"), decode_words(value)
+
+
+def _hides_words(value: bytes) -> bool:
+    """Whether a value has encoded words where we decode none any more. Nobody honest writes such a field."""
+    return len(value) > MAX_SHOWN and b"=?" in value
+
+
+def _is_receipt_of(text: str, ours: str) -> bool:
+    readings = (_wrapping_re.sub("", reading).lower() for reading in (text, without_comments(text)))
+    return any(f"receiver={ours}" in plain or plain.partition(":")[0].endswith(ours) for plain in readings)
 
 
 def _stated_id(value: bytes) -> str | None:
@@ -52,23 +76,8 @@ def _stated_id(value: bytes) -> str | None:
 def _may_name(text: str, ours: str) -> bool:
     """Whether our id stands before the first semicolon or begins what follows another, once comments, or the signs of
     comments, quotes and white space, are taken out."""
-    for reading in (text, _without_comments(text)):
-        first, *others = _wrapping_re.sub("", reading).lower().split(";")
-        if ours in first or any(segment.startswith(ours) for segment in others):
+    for reading in (text, without_comments(text)):
+        plain = _wrapping_re.sub("", reading).lower()
+        if ours in plain.partition(";")[0] or f";{ours}" in plain:
             return True
     return False
-
-
-def _without_comments(text: str) -> str:
-    kept, start, depth = [], 0, 0
-    for mark in _comment_mark_re.finditer(text):
-        if mark[0] == "(":
-            if depth == 0:
-                kept.append(text[start : mark.start()])
-            depth += 1
-        elif mark[0] == ")" and depth > 0:
-            depth -= 1
-            start = mark.end()
-    if depth == 0:
-        kept.append(text[start:])
-    return "".join(kept)

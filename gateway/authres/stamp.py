@@ -9,35 +9,39 @@ from gateway.authres.claim import (
     ARC_AUTHENTICATION_RESULTS,
     AUTHENTICATION_RESULTS,
     OUR_PREFIXES,
+    RECEIVED_SPF,
     apparent_name,
+    claims_our_receipt,
     claims_us,
 )
 from gateway.message import Field, Message, Stamped
 
 
 def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamped:
-    """The message with our fields first, in their order, and without forged ones: Authentication-Results that claim
-    `authserv_id`, X-Spam-* and X-Mailward-*, however their names are written.
+    """The message with our fields first, in their order, and without forged ones: Authentication-Results and
+    Received-SPF that claim `authserv_id`, X-Spam-* and X-Mailward-*, however their names are written.
 
     A header that begins with white space would continue the last field of ours, so such a line goes too.
     """
 
     def is_forged(field: Field) -> bool:
         name = apparent_name(field)
-        return name.startswith(OUR_PREFIXES) or (name == AUTHENTICATION_RESULTS and claims_us(field, authserv_id))
+        claims = _CLAIMS.get(name)
+        return name.startswith(OUR_PREFIXES) or (claims is not None and claims(field, authserv_id))
 
     return _with_top(b"".join(ours), message, is_forged)
 
 
 def for_scanners(stamped: Stamped) -> Stamped:
-    """What spamd sees: as stamped, but without any Authentication-Results or ARC-Authentication-Results except ours.
-    SpamAssassin's AuthRes plugin believes each that names a trusted authserv-id, and an ARC set can be forged."""
+    """What spamd sees: as stamped, but without any Authentication-Results, ARC-Authentication-Results or Received-SPF
+    except ours. SpamAssassin's plugins believe each one that names a trusted authserv-id, or that stands above the
+    Received field of a stranger, and all of it can be forged."""
     return _with_top(stamped.header[: stamped.ours], stamped.message, _may_mislead)
 
 
 def _may_mislead(field: Field) -> bool:
     name = apparent_name(field)
-    return name in (AUTHENTICATION_RESULTS, ARC_AUTHENTICATION_RESULTS) or name.startswith(OUR_PREFIXES)
+    return name in _MISLEADING or name.startswith(OUR_PREFIXES)
 
 
 def _with_top(top: bytes, message: Message, is_unwanted: Callable[[Field], bool]) -> Stamped:
@@ -45,3 +49,7 @@ def _with_top(top: bytes, message: Message, is_unwanted: Callable[[Field], bool]
     if kept and kept[0][:1] in (b" ", b"\t"):
         del kept[0]
     return Stamped(header=top + b"".join(kept), message=message, ours=len(top))
+
+
+_CLAIMS = {AUTHENTICATION_RESULTS: claims_us, RECEIVED_SPF: claims_our_receipt}
+_MISLEADING = frozenset({AUTHENTICATION_RESULTS, ARC_AUTHENTICATION_RESULTS, RECEIVED_SPF})

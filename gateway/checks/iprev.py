@@ -60,15 +60,14 @@ FACTS = (
     Fact(
         "iprev.result",
         FactType.STRING,
-        Stage.AUTHENTICATED,
+        Stage.RCPT,
         "Whether the client's address has a name that leads back to it; permerror: it has no name at all",
         "unavailable",
         (*(status.value for status in IprevStatus), "unavailable"),
     ),
-    Fact(
-        "iprev.name", FactType.STRING, Stage.AUTHENTICATED, "The client's confirmed name; empty where there is none", ""
-    ),
+    Fact("iprev.name", FactType.STRING, Stage.RCPT, "The client's confirmed name; empty where there is none", ""),
 )
+NAME_FACTS = frozenset({"iprev.name"})
 
 
 class IprevCheck:

@@ -15,11 +15,13 @@ from pydantic import Field, model_validator
 from gateway.authres.field import MethodResult
 from gateway.checks.base import Subject
 from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.scoring.breaker import Cause
 from gateway.scoring.hosts import SpamdHost
 from gateway.scoring.payload import make_payload
-from gateway.scoring.scorer import Cause, Limits, Scored, Scorer, Unscored
+from gateway.scoring.scorer import Limits, Scored, Scorer, Unscored
 from gateway.scoring.spamc import Score
 from gateway.settings import Section
+from gateway.system.board import Region
 
 
 class SpamdSettings(Section):
@@ -42,7 +44,7 @@ class SpamdSettings(Section):
     queue_wait: float = Field(default=20.0, gt=0)
     """Seconds that a message may wait for a free place at a host; then its result is "busy"."""
     queue_length: int = Field(default=100, ge=0)
-    """Messages that may wait at once in one worker; for any more the result is "busy" at once."""
+    """Messages that may wait at once; for any more the result is "busy" at once."""
     breaker_failures: int = Field(default=3, ge=1)
     """Failures in a row after which a host is left out."""
     breaker_pause: float = Field(default=15.0, gt=0)
@@ -129,7 +131,7 @@ FACTS = (
 
 
 class SpamdCheck:
-    """Asks spamd. `workers` processes like this one share the places at each host."""
+    """Asks spamd. The workers share its places, and what they know of it, by their `region` of the board."""
 
     name = "spam"
     facts = FACTS
@@ -138,7 +140,7 @@ class SpamdCheck:
         self,
         settings: SpamdSettings,
         *,
-        workers: int = 1,
+        region: Region | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: Random | None = None,
     ) -> None:
@@ -146,7 +148,7 @@ class SpamdCheck:
         self._scorer: Scorer | None = None
         if settings.enabled and settings.hosts:
             chance = rng or Random()  # noqa: S311  it spreads load, it hides nothing
-            self._scorer = _scorer(settings, workers, clock, chance)
+            self._scorer = _scorer(settings, region or Region.private(), clock, chance)
 
     async def __call__(self, subject: Subject) -> SpamResult:
         if self._scorer is None:
@@ -164,7 +166,7 @@ def judge(outcome: Scored | Unscored, *, truncated: bool) -> SpamResult:
     return SpamResult(status=SpamStatus.SCORED, score=outcome.score, host=outcome.host, truncated=truncated)
 
 
-def _scorer(settings: SpamdSettings, workers: int, clock: Callable[[], float], rng: Random) -> Scorer:
+def _scorer(settings: SpamdSettings, region: Region, clock: Callable[[], float], rng: Random) -> Scorer:
     limits = Limits(
         connect=settings.connect_timeout,
         attempt=settings.attempt_timeout,
@@ -174,4 +176,4 @@ def _scorer(settings: SpamdSettings, workers: int, clock: Callable[[], float], r
         failures=settings.breaker_failures,
         pause=settings.breaker_pause,
     )
-    return Scorer(settings.hosts, limits=limits, user=settings.user, workers=workers, clock=clock, random=rng)
+    return Scorer(settings.hosts, limits=limits, user=settings.user, region=region, clock=clock, random=rng)

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
+from gateway.checks.arc import SealingKeyError, SealSettings, read_sealing_key
 from gateway.cli import report
 from gateway.cli.options import WRONG, add_config, print_problems
 from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
@@ -100,11 +101,22 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.config == DEFAULT_PATH and not DEFAULT_PATH.exists():
         settings = Settings.model_validate(
             {"hostname": "localhost", "domains": ["localhost"], "route": {"default": {"hosts": ["maildir:///nowhere"]}}}
-        )
+        ).model_copy(update={"domains": ()})
     else:
         settings = load(options.config)
     if options.dns:
         settings = settings.model_copy(update={"dns": settings.dns.model_copy(update={"servers": (options.dns,)})})
+    return _without_unusable_key(settings)
+
+
+def _without_unusable_key(settings: Settings) -> Settings:
+    """Whoever examines a message need not be one who may read the key: then it is shown as it is without the seal."""
+    try:
+        if settings.arc.seal.key:
+            read_sealing_key(settings.arc.seal.key)
+    except SealingKeyError as error:
+        print(f"mailward check: the message is not sealed: {error}", file=sys.stderr)
+        return settings.model_copy(update={"arc": settings.arc.model_copy(update={"seal": SealSettings()})})
     return settings
 
 

@@ -1,13 +1,13 @@
-"""The report of `mailward check` for people: a table of checks, the rules that matched and why, and the verdict."""
+"""The report of `mailward check` for people: what each check found and by what, the rules that matched and why, the
+verdict."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.console import make_console, shown
+from gateway.cli.rows import Row, print_rows
+from gateway.cli.why import explain
 from gateway.inspection import Explanation, Inspection
 from gateway.policy.verdict import Action, Mode
 
@@ -34,51 +34,44 @@ _ACTION_COLOURS = {
 def show(found: Inspection) -> None:
     """Print the report on standard output; in colour only where that is a terminal."""
     console = make_console()
-    console.print(_checks(found))
-    for explanation in found.explanations:
-        _show_rule(console, explanation)
-    verdict = found.examination.verdict
-    console.print(Text("verdict  ").append(verdict.action.value, style=_ACTION_COLOURS[verdict.action]))
-    if verdict.reply:
-        console.print(shown(f"reply    {verdict.reply}"))
-    if "spam.result" in found.examination.facts:
-        console.print(Text(f"total    {verdict.total:g}"))
-    console.print(shown(f"field    Authentication-Results: {found.authentication_results}"))
+    print_rows(console, list(_check_rows(found)))
+    print_rows(console, list(_outcome_rows(found)))
 
 
-def _checks(found: Inspection) -> Table:
+def _check_rows(found: Inspection) -> Iterator[Row]:
     answers = found.examination.answers
-    table = Table(box=None, pad_edge=False)
-    for heading in ("check", "result", "details"):
-        table.add_column(heading)
-    table.add_column("ms", justify="right")
     for name, result in answers.results.items():
-        duration = f"{answers.milliseconds[name]:.1f}"
-        findings = result.report()
-        for finding in (findings if isinstance(findings, list) else [findings]) or [{"result": "none"}]:
-            word, details = _split(finding)
-            table.add_row(name, Text(word, style=_COLOURS.get(word, "")), shown(details), duration)
-            name = duration = ""
-    return table
+        first, *others = explain(name, result)
+        duration = f"{answers.milliseconds[name]:.1f} ms"
+        yield Text(name), _word(first.label), shown("  ".join(filter(None, (first.text, duration))))
+        for line in others:
+            yield Text(), _word(line.label), shown(line.text)
 
 
-def _split(finding: Mapping[str, Any]) -> tuple[str, str]:
-    """The result word of a finding, and the rest of it in one line."""
-    details = (
-        f"{key}={_shown(value)}" for key, value in finding.items() if key != "result" and value not in ("", None, [])
-    )
-    return str(finding.get("result", "")), " ".join(details)
+def _word(label: str) -> Text:
+    return Text(label, style=_COLOURS.get(label, ""))
 
 
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _outcome_rows(found: Inspection) -> Iterator[Row]:
+    for refusal in found.refused:
+        what = f"at {refusal.moment}, for {refusal.what}: {refusal.reply}"
+        yield Text("refused", style="bold red"), shown(what, style="bold red")
+    for explanation in found.explanations:
+        yield from _rule_rows(explanation)
+    verdict = found.examination.verdict
+    yield Text("verdict"), Text(verdict.action.value, style=_ACTION_COLOURS[verdict.action])
+    if verdict.reply:
+        yield Text("reply"), shown(str(verdict.reply))
+    if "spam.result" in found.examination.facts:
+        yield Text("total"), Text(f"{verdict.total:g}")
+    yield Text("field"), shown(f"Authentication-Results: {found.authentication_results}")
 
 
-def _show_rule(console: Console, explanation: Explanation) -> None:
+def _rule_rows(explanation: Explanation) -> Iterator[Row]:
     rule = explanation.rule
     what = rule.action.value if rule.action else f"{rule.hit.score:+g}"
     shadow = " (shadow: not carried out)" if rule.hit.mode is Mode.SHADOW else ""
-    console.print(Text("rule     ").append(f"{rule.id}: {what}{shadow}", style="bold").append(f"  {rule.hit.why}"))
+    yield Text("rule"), Text(f"{rule.id}: {what}{shadow}", style="bold").append(f"  {rule.hit.why}", style="not bold")
     for part in explanation.parts:
         values = ", ".join(f"{name} is {value!r}" for name, value in part.facts)
-        console.print(Text(f"         {'yes' if part.value else 'no ':3} {part.text}  ({values})", style="dim"))
+        yield Text(), shown(f"{'yes' if part.value else 'no ':3} {part.text}  ({values})", style="dim")

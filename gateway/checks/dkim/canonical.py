@@ -1,7 +1,8 @@
 """Bodies: turns the chunks of a body into the hashes of its canonical forms, in one pass (RFC 6376 section 3.4).
 
 What a chunk ends with may mean something else once the next one is seen: white space, a CR, empty lines. Of these no
-more is kept than two octets and a count, whatever the body is made of.
+more is kept than two octets and a second state of the hash, whatever the body is made of, and nothing is put off: what
+a chunk costs does not depend on those before it.
 """
 
 import hashlib
@@ -9,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-_BLOCK = 32768  # empty lines that are given back at once when text follows them: a bound on memory
 _TAB_TO_SPACE = bytes.maketrans(b"\t", b" ")
 _LINE_END = b"\r\n"
 
@@ -83,6 +83,13 @@ class _Digests:
         self._hash.update(octets)
         self.length += len(octets)
 
+    def copy(self) -> "_Digests":
+        """As it is now, whatever comes after."""
+        copied = _Digests(())
+        copied._hash, copied.length = self._hash.copy(), self.length
+        copied._open, copied._noted = self._open.copy(), self._noted.copy()
+        return copied
+
     def of(self, length: int | None) -> BodyHash:
         digest = self._hash.digest() if length is None else self._noted.get(length, b"")
         return BodyHash(digest=digest, body_length=self.length)
@@ -91,12 +98,12 @@ class _Digests:
 class _Simple:
     """Empty lines at the end are left out; the last line gets its end if it has none; no body is one empty line."""
 
-    __slots__ = ("_empty_lines", "_tail", "digests")
+    __slots__ = ("_before_line_ends", "_tail", "digests")
 
     def __init__(self, digests: _Digests) -> None:
         self.digests = digests
         self._tail = b""  # the end of the last chunk, if the next one decides what it is
-        self._empty_lines = 0  # line ends seen, and not yet followed by anything
+        self._before_line_ends: _Digests | None = None  # without the line ends that nothing has followed yet
 
     def update(self, chunk: bytes) -> None:
         chunk = self._tail + chunk
@@ -105,20 +112,20 @@ class _Simple:
 
     def finish(self) -> None:
         self._lines(self._tail)
+        self._leave_out_line_ends()
         self.digests.update(_LINE_END)
 
     def _lines(self, octets: bytes) -> None:
         text, line_ends = _without_line_ends(octets)
         if text:
-            self._give_back()
+            self._before_line_ends = None
             self.digests.update(text)
-        self._empty_lines += line_ends
+        if line_ends:
+            self._before_line_ends = self._before_line_ends or self.digests.copy()
+            self.digests.update(_LINE_END * line_ends)
 
-    def _give_back(self) -> None:
-        while self._empty_lines:
-            count = min(self._empty_lines, _BLOCK)
-            self.digests.update(_LINE_END * count)
-            self._empty_lines -= count
+    def _leave_out_line_ends(self) -> None:
+        self.digests = self._before_line_ends or self.digests
 
 
 class _Relaxed(_Simple):
@@ -134,6 +141,7 @@ class _Relaxed(_Simple):
 
     def finish(self) -> None:
         self._lines(self._tail.removesuffix(b" "))
+        self._leave_out_line_ends()
         if self.digests.length:
             self.digests.update(_LINE_END)
 
@@ -153,17 +161,12 @@ def _collapsed(octets: bytes) -> bytes:
 
 def _without_line_ends(octets: bytes) -> tuple[bytes, int]:
     """Take the line ends off the end, and count them. A bare CR or LF is not a line end but text."""
-    text = octets.rstrip(_LINE_END)
-    end = octets[len(text) :]
-    count = len(end) // 2
-    if end != _LINE_END * count:
-        count = _line_ends_at_end(end)
-        text = octets[: len(octets) - 2 * count]
-    return text, count
+    count = _line_ends(octets[len(octets.rstrip(_LINE_END)) :])
+    return octets[: len(octets) - 2 * count], count
 
 
-def _line_ends_at_end(octets: bytes) -> int:
-    count = 0
-    while octets.endswith(_LINE_END, 0, len(octets) - 2 * count):
-        count += 1
-    return count
+def _line_ends(end: bytes) -> int:
+    """How many line ends stand at the end of what has only CR and LF."""
+    if not end.endswith(b"\n"):
+        return 0
+    return (len(end) - 1 - max(end.rfind(b"\n\n"), end.rfind(b"\r\r"))) // 2

@@ -1,6 +1,6 @@
 """The DKIM check: turns a message into the results of its signatures (RFC 6376, RFC 8301, RFC 8463, RFC 8616)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from pydantic import Field as Setting
@@ -11,15 +11,15 @@ from gateway.checks.dkim.header import Header
 from gateway.checks.dkim.key import parse_key
 from gateway.checks.dkim.lookup import hash_body, look_up_keys
 from gateway.checks.dkim.result import FACTS, DkimResult, DkimSignatureResult
-from gateway.checks.dkim.signature import Claim, Signature, claim, parse_signature, read_field
+from gateway.checks.dkim.signature import Signature, claim, parse_signature, read_field
 from gateway.checks.dkim.status import SignatureError, Status
 from gateway.checks.dkim.tags import Tags
 from gateway.checks.dkim.verify import (
     Bodies,
     check_author_is_signed,
     check_expiry,
+    try_keys,
     verify_signature,
-    with_published_key,
 )
 from gateway.message import Field, Message
 from gateway.settings import Section
@@ -54,11 +54,14 @@ class DkimCheck:
             return DkimResult()
         author_domain = subject.author.domain if subject.author else ""
         chosen = choose(fields, author_domain, limit=self._settings.max_signatures)
-        return DkimResult(signatures=await self._verify(message, chosen), count=len(fields))
-
-    async def _verify(self, message: Message, fields: tuple[Field, ...]) -> tuple[DkimSignatureResult, ...]:
+        now = self._clock()
         header = Header(message.fields)
-        read = [_read(field, header, self._clock()) for field in fields]
+        signatures = await self._verify(message, header, [_read(field, header, now) for field in chosen])
+        return DkimResult(signatures=signatures, count=len(fields), judged_at=now, header=header)
+
+    async def _verify(
+        self, message: Message, header: Header, read: Sequence[Signature | DkimSignatureResult]
+    ) -> tuple[DkimSignatureResult, ...]:
         signatures = [signature for signature in read if isinstance(signature, Signature)]
         answers = await look_up_keys(self._resolver, {signature.seal.key_name for signature in signatures})
         published = {signature.body for signature in signatures if answers[signature.seal.key_name].records}
@@ -71,38 +74,35 @@ class DkimCheck:
         )
 
     def _judge(self, signature: Signature, answer: Answer, header: Header, bodies: Bodies) -> DkimSignatureResult:
-        try:
-            key = with_published_key(
-                answer, self._parse_key, lambda key: verify_signature(signature, key, header, bodies)
-            )
-        except SignatureError as error:
-            return _refused(signature.claim, error)
+        trial = try_keys(answer, self._parse_key, lambda key: verify_signature(signature, key, header, bodies))
+        problem = trial.problem
         return DkimSignatureResult(
-            result=Status.PASS,
+            result=problem.status if problem else Status.PASS,
             claim=signature.claim,
-            key_bits=key.bits,
-            testing=key.testing,
-            unsigned_octets=_unsigned_octets(signature, bodies),
+            reason=problem.reason if problem else "",
+            failure=problem.failure if problem else None,
+            signature=signature,
+            published=answer,
+            key=trial.key,
+            body=bodies.get(signature.body),
         )
 
 
 def _read(field: Field, header: Header, now: float) -> Signature | DkimSignatureResult:
     """The signature, or why it need not be verified."""
     tags: Tags = {}
+    signature = None
     try:
         tags = read_field(field)
         signature = parse_signature(field, tags)
         check_expiry(signature, now)
         check_author_is_signed(signature, header)
     except SignatureError as error:
-        return _refused(claim(tags), error)
+        return DkimSignatureResult(
+            result=error.status,
+            claim=signature.claim if signature else claim(tags),
+            reason=error.reason,
+            failure=error.failure,
+            signature=signature,
+        )
     return signature
-
-
-def _refused(claimed: Claim, error: SignatureError) -> DkimSignatureResult:
-    return DkimSignatureResult(result=error.status, claim=claimed, reason=error.reason)
-
-
-def _unsigned_octets(signature: Signature, bodies: Bodies) -> int:
-    length = signature.body.length
-    return 0 if length is None else bodies[signature.body].body_length - length

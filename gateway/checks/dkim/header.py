@@ -25,7 +25,7 @@ class Header:
     def signed(self, names: Iterable[str], canon: Canon, signature: Field) -> bytes:
         """What a signature covers: the fields that `names` select, in that order, then the signature's own field
         without its b= and its final line end."""
-        parts = [self.canonical(field, canon) for field in self._select(names, signature)]
+        parts = [self.canonical(field, canon) for _, field in self._select(names, signature) if field]
         parts.append(unsigned_field(signature, canon))
         return b"".join(parts)
 
@@ -37,7 +37,12 @@ class Header:
             canonical = self._relaxed[id(field)] = relaxed(field)
         return canonical
 
-    def _select(self, names: Iterable[str], signature: Field) -> Iterator[Field]:
+    def covered(self, names: Iterable[str], signature: Field) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of the names that a signature covers those that stand for a field, and those that sign that there is none."""
+        selected = list(self._select(names, signature))
+        return tuple(name for name, field in selected if field), tuple(name for name, field in selected if not field)
+
+    def _select(self, names: Iterable[str], signature: Field) -> Iterator[tuple[str, Field | None]]:
         """From the bottom up: each time that a name appears it takes the next field of that name; where none is left it
         takes nothing, which signs that there is none (section 5.4.2). The signature was not there when it was made."""
         left: dict[str, int] = {}
@@ -47,8 +52,7 @@ class Header:
             if position >= 0 and fields[position] is signature:
                 position -= 1
             left[name] = position
-            if position >= 0:
-                yield fields[position]
+            yield name, fields[position] if position >= 0 else None
 
 
 def relaxed(field: Field) -> bytes:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from gateway.checks.dkim.status import SignatureError, Status
+from gateway.checks.dkim.status import Failure, SignatureError
 from gateway.checks.dkim.tags import TagError, Tags, base64, colon_list, parse_tags
 
 MAX_RECORD = 4096  # octets; a 4096-bit key takes about 750, the rest is for notes
@@ -66,12 +66,12 @@ class Key:
 def parse_key(record: bytes) -> Key:
     """Parse a key record. Raises SignatureError where it is malformed, revoked, not for mail or not acceptable."""
     if len(record) > MAX_RECORD:
-        raise SignatureError(f"the key record is larger than {MAX_RECORD} octets")
+        raise SignatureError(f"the key record is larger than {MAX_RECORD} octets", Failure.BAD_KEY)
     try:
         tags = parse_tags(record)
         return _key(tags)
     except TagError as error:
-        raise SignatureError(f"key record: {error}") from None
+        raise SignatureError(f"key record: {error}", Failure.BAD_KEY) from None
 
 
 def _key(tags: Tags) -> Key:
@@ -79,7 +79,7 @@ def _key(tags: Tags) -> Key:
     kind = tags.get("k", b"rsa").decode("ascii", "replace")
     load = _LOADERS.get(kind)
     if load is None:
-        raise SignatureError("key record: the key type is unknown")
+        raise SignatureError("key record: the key type is unknown", Failure.WRONG_KEY)
     flags = colon_list(tags.get("t", b""))
     return Key(
         public=load(_key_octets(tags)),
@@ -91,38 +91,38 @@ def _key(tags: Tags) -> Key:
 
 def _check_restrictions(tags: Tags) -> None:
     if tags.get("v", b"DKIM1") != b"DKIM1" or ("v" in tags and next(iter(tags)) != "v"):
-        raise SignatureError("key record: it is not of version DKIM1")
+        raise SignatureError("key record: it is not of version DKIM1", Failure.BAD_KEY)
     if "h" in tags and b"sha256" not in colon_list(tags["h"]):
-        raise SignatureError("key record: its hash algorithms (h=) do not include sha256")
+        raise SignatureError("key record: its hash algorithms (h=) do not include sha256", Failure.WRONG_KEY)
     services = colon_list(tags.get("s", b"*"))
     if b"*" not in services and b"email" not in services:
-        raise SignatureError("key record: the key is not for mail (s=)")
+        raise SignatureError("key record: the key is not for mail (s=)", Failure.WRONG_KEY)
 
 
 def _key_octets(tags: Tags) -> bytes:
     if "p" not in tags:
-        raise SignatureError("key record: there is no key in it (p=)")
+        raise SignatureError("key record: there is no key in it (p=)", Failure.BAD_KEY)
     if not tags["p"]:
-        raise SignatureError("the key has been revoked")
+        raise SignatureError("the key has been revoked", Failure.REVOKED_KEY)
     return base64(tags["p"], "p")
 
 
 def _load_rsa(octets: bytes) -> RSAPublicKey:
     """Load a SubjectPublicKeyInfo, or a bare RSAPublicKey, as RFC 6376 had it before its erratum."""
     if len(octets) > MAX_KEY:
-        raise SignatureError(f"the RSA key is longer than {MAX_RSA_BITS} bits")
+        raise SignatureError(f"the RSA key is longer than {MAX_RSA_BITS} bits", Failure.BAD_KEY)
     try:
         public = load_der_public_key(octets)
     except (ValueError, UnsupportedAlgorithm):
-        raise SignatureError("key record: the key cannot be read") from None
+        raise SignatureError("key record: the key cannot be read", Failure.BAD_KEY) from None
     if not isinstance(public, RSAPublicKey):
-        raise SignatureError("key record: the key is not of its type (k=)")
+        raise SignatureError("key record: the key is not of its type (k=)", Failure.BAD_KEY)
     if public.key_size < MIN_RSA_BITS:
-        raise SignatureError(f"the RSA key has {public.key_size} bits, fewer than {MIN_RSA_BITS}", Status.POLICY)
+        raise SignatureError(f"the RSA key has {public.key_size} bits, fewer than {MIN_RSA_BITS}", Failure.WEAK_KEY)
     if public.key_size > MAX_RSA_BITS:
-        raise SignatureError(f"the RSA key is longer than {MAX_RSA_BITS} bits")
+        raise SignatureError(f"the RSA key is longer than {MAX_RSA_BITS} bits", Failure.BAD_KEY)
     if public.public_numbers().e not in RSA_EXPONENTS:
-        raise SignatureError("the RSA key's exponent is none that keys for mail have")
+        raise SignatureError("the RSA key's exponent is none that keys for mail have", Failure.BAD_KEY)
     return public
 
 
@@ -130,7 +130,7 @@ def _load_ed25519(octets: bytes) -> Ed25519PublicKey:
     try:
         return Ed25519PublicKey.from_public_bytes(octets)
     except (ValueError, UnsupportedAlgorithm):
-        raise SignatureError("key record: an Ed25519 key has 32 octets") from None
+        raise SignatureError("key record: an Ed25519 key has 32 octets", Failure.BAD_KEY) from None
 
 
 _LOADERS: dict[str, Callable[[bytes], RSAPublicKey | Ed25519PublicKey]] = {"rsa": _load_rsa, "ed25519": _load_ed25519}

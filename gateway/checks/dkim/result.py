@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.authres.field import MethodResult, Property
-from gateway.checks.dkim.signature import Claim
-from gateway.checks.dkim.status import Status
+from gateway.checks.dkim.header import Header
+from gateway.checks.dkim.signatureresult import DkimSignatureResult
+from gateway.checks.dkim.status import Failure, Status, TimeFault
 from gateway.facts import Fact, FactType, FactValue, Stage
+
+__all__ = ["FACTS", "DkimResult", "DkimSignatureResult"]
 
 SHORT_B = 8  # characters of b= that tell signatures apart, RFC 6008 section 4
 LONG_B = 64  # characters of b= at most: honest signatures that agree in so many are the same
@@ -25,39 +28,14 @@ _PRECEDENCE = (
 
 
 @dataclass(frozen=True, slots=True)
-class DkimSignatureResult:
-    """What became of one signature."""
-
-    result: Status
-    claim: Claim
-    reason: str = ""  # for people; empty for a pass
-    key_bits: int = 0
-    testing: bool = False  # its key has t=y
-    unsigned_octets: int = 0  # of the body, after its l=
-
-    @property
-    def domain(self) -> str:
-        """d=, in lower case with A-labels; verified only where the result is a pass."""
-        return self.claim.domain
-
-    @property
-    def partial(self) -> bool:
-        """It signs only the beginning of the body; anyone may have written the rest (RFC 6376 section 8.2)."""
-        return self.unsigned_octets > 0
-
-    @property
-    def vouches(self) -> bool:
-        """It passes for the message as it is read. A key with t=y counts: receivers treat it so, and many domains that
-        sign all their mail have left the flag behind."""
-        return self.result is Status.PASS and not self.partial
-
-
-@dataclass(frozen=True, slots=True)
 class DkimResult:
-    """What became of the signatures that were evaluated, in the order of the message; `count` is how many there are."""
+    """What became of the signatures that were evaluated, in the order of the message; `count` is how many there are.
+    `judged_at` is the Unix time by which t= and x= were judged."""
 
     signatures: tuple[DkimSignatureResult, ...] = ()
     count: int = 0
+    judged_at: float = 0.0
+    header: Header | None = None  # what they cover, if there are any
 
     @property
     def result(self) -> Status:
@@ -70,12 +48,20 @@ class DkimResult:
         """The domains that vouch for the message, each once: what DMARC may align with."""
         return tuple(dict.fromkeys(signature.domain for signature in self.signatures if signature.vouches))
 
+    @property
+    def time_faults(self) -> tuple[TimeFault, ...]:
+        """What is wrong with the times of the signatures, each once."""
+        found = {signature.claim.time_fault(self.judged_at) for signature in self.signatures}
+        return tuple(fault for fault in TimeFault if fault in found)
+
     def facts(self) -> dict[str, FactValue]:
         return {
             "dkim.result": self.result.value,
             "dkim.domains": self.passing_domains,
             "dkim.count": self.count,
             "dkim.partial": any(s.result is Status.PASS and s.partial for s in self.signatures),
+            "dkim.times": tuple(fault.value for fault in self.time_faults),
+            "dkim.failures": tuple(dict.fromkeys(s.failure.value for s in self.signatures if s.failure)),
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
@@ -85,7 +71,7 @@ class DkimResult:
         return tuple(_method_result(signature, length) for signature in self.signatures)
 
     def report(self) -> Any:
-        return [_report(signature) for signature in self.signatures]
+        return [signature.report(self.header, self.judged_at) for signature in self.signatures]
 
 
 FACTS = (
@@ -112,6 +98,23 @@ FACTS = (
         "A signature passes, but text was added after the part of the body that it signs (l=)",
         False,  # noqa: FBT003
     ),
+    Fact(
+        "dkim.times",
+        FactType.STRINGS,
+        Stage.AUTHENTICATED,
+        "What is wrong with the times of signatures, whatever their result: past its x=, x= not after t=, or t= in the "
+        "future",
+        (),
+        tuple(TimeFault),
+    ),
+    Fact(
+        "dkim.failures",
+        FactType.STRINGS,
+        Stage.AUTHENTICATED,
+        "What keeps signatures from passing, each kind once",
+        (),
+        tuple(Failure),
+    ),
 )
 
 
@@ -130,6 +133,8 @@ def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
 
 
 def _comment(signature: DkimSignatureResult) -> str:
+    if signature.result is not Status.PASS:
+        return ""
     notes = (
         f"{signature.key_bits}-bit key" if signature.key_bits else "",
         "testing" if signature.testing else "",
@@ -145,17 +150,3 @@ def _telling_length(values: list[str]) -> int:
     while length < LONG_B and len({value[:length] for value in values}) < different:
         length *= 2
     return length
-
-
-def _report(signature: DkimSignatureResult) -> dict[str, Any]:
-    return {
-        "result": signature.result.value,
-        "domain": signature.claim.domain,
-        "selector": signature.claim.selector,
-        "identity": signature.claim.identity,
-        "algorithm": signature.claim.algorithm,
-        "key_bits": signature.key_bits,
-        "testing": signature.testing,
-        "unsigned_octets": signature.unsigned_octets,
-        "reason": signature.reason,
-    }

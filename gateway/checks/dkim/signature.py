@@ -11,12 +11,13 @@ from dkim.canonicalization import CanonicalizationPolicy, InvalidCanonicalizatio
 
 from gateway.checks.dkim.canonical import BodyPlan, Canon
 from gateway.checks.dkim.key import Algorithm
-from gateway.checks.dkim.status import SignatureError, Status
+from gateway.checks.dkim.status import Failure, SignatureError, TimeFault
 from gateway.checks.dkim.tags import TagError, Tags, base64, colon_list, number, parse_tags, unfolded
 from gateway.domain import canonical_domain, is_within
 from gateway.message import Field
 
 MAX_FIELD = 16384  # octets; a signature takes 1 KB, z= may copy a header into it. More is work without a purpose
+CLOCK_SKEW = 300  # seconds by which a signer's clock may be ahead of ours before t= counts as in the future
 MAX_SHOWN = 128  # characters of a claim that are shown; names and identities of real mail are shorter
 
 _unprintable_re = re.compile(r"[^\x21-\x7e]")
@@ -32,6 +33,16 @@ class Claim:
     identity: str = ""  # i=
     algorithm: str = ""  # a=
     b: str = ""  # b=, without white space
+    signed: int | None = None  # t=, Unix time; None without one, and where it is no number
+    expires: int | None = None  # x=, likewise
+
+    def time_fault(self, now: float) -> TimeFault | None:
+        """What is wrong with the times that it states."""
+        if self.expires is not None and self.signed is not None and self.expires <= self.signed:
+            return TimeFault.REVERSED
+        if self.expires is not None and self.expires < now:
+            return TimeFault.EXPIRED
+        return TimeFault.FUTURE if self.signed is not None and self.signed > now + CLOCK_SKEW else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,11 @@ class Signature:
     expires: int | None  # x=, Unix time
 
 
+def shown(text: str) -> str:
+    """What a stranger wrote, fit to be shown: printable ASCII without spaces, and short."""
+    return _unprintable_re.sub("?", text[:MAX_SHOWN])
+
+
 def read_field(field: Field) -> Tags:
     """The tags of a signature's field. Raises SignatureError."""
     if len(field.raw) > MAX_FIELD:
@@ -82,6 +98,8 @@ def claim(tags: Tags, sealed: Seal | None = None) -> Claim:
         identity=_shown(_unquoted(tags["i"])) if "i" in tags else "",
         algorithm=_shown(tags.get("a", b"")),
         b=unfolded(tags.get("b", b"")).decode("ascii", "replace"),
+        signed=_stated_time(tags, "t"),
+        expires=_stated_time(tags, "x"),
     )
 
 
@@ -92,7 +110,7 @@ def parse_signature(field: Field, tags: Tags) -> Signature:
             raise SignatureError("its version (v=) is not 1")
         signature = message_signature(field, tags, default_canon=b"simple/simple", identity=tags.get("i"))
         if "from" not in signature.headers:
-            raise SignatureError("it does not sign the From field")
+            raise SignatureError("it does not sign the From field", Failure.UNSIGNED_FROM)
         if b"dns/txt" not in colon_list(tags.get("q", b"dns/txt")):
             raise SignatureError("its query methods (q=) do not include dns/txt")
         return signature
@@ -147,24 +165,31 @@ def domain_name(value: bytes) -> str:
 
 
 def expiry(tags: Tags) -> int | None:
-    """x=, checked against t=. Raises SignatureError or TagError.
-
-    A t= in the future is not held against a signature: it gains nothing by it, and the common cause is a clock that is
-    wrong, theirs or ours."""
-    signed = number(tags["t"], "t", digits=12) if "t" in tags else 0
-    expires = number(tags["x"], "x", digits=12) if "x" in tags else None
-    if expires is not None and expires < signed:
-        raise SignatureError("it expires (x=) before it was made (t=)")
+    """x=, checked against t=. Raises SignatureError or TagError."""
+    signed, expires = _time(tags, "t"), _time(tags, "x")
+    if expires is not None and signed is not None and expires <= signed:
+        raise SignatureError("it expires (x=) before it was made (t=)", Failure.REVERSED)
     return expires
+
+
+def _time(tags: Tags, name: str) -> int | None:
+    return number(tags[name], name, digits=12) if name in tags else None
+
+
+def _stated_time(tags: Tags, name: str) -> int | None:
+    try:
+        return _time(tags, name)
+    except TagError:
+        return None
 
 
 def _algorithm(value: bytes) -> Algorithm:
     if value == b"rsa-sha1":
-        raise SignatureError("rsa-sha1 is not accepted (RFC 8301)", Status.POLICY)
+        raise SignatureError("rsa-sha1 is not accepted (RFC 8301)", Failure.SHA1)
     try:
         return Algorithm(value.decode("ascii"))
     except ValueError:
-        raise SignatureError("its algorithm (a=) is unknown") from None
+        raise SignatureError("its algorithm (a=) is unknown", Failure.UNKNOWN_ALGORITHM) from None
 
 
 @lru_cache(maxsize=64)
@@ -181,7 +206,7 @@ def _identity_domain(value: bytes, domain: str) -> str:
     _, at, host = _unquoted(value).rpartition(b"@")
     identity_domain = domain_name(host)
     if not at or not is_within(identity_domain, domain):
-        raise SignatureError("the domain of its identity (i=) is not under its domain (d=)")
+        raise SignatureError("the domain of its identity (i=) is not under its domain (d=)", Failure.WRONG_IDENTITY)
     return identity_domain
 
 
@@ -195,4 +220,4 @@ def _shown_name(value: bytes) -> str:
 
 
 def _shown(value: bytes) -> str:
-    return _unprintable_re.sub("?", value.decode("utf-8", "replace")[:MAX_SHOWN])
+    return shown(value.decode("utf-8", "replace"))

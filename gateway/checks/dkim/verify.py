@@ -1,13 +1,14 @@
 """Verification: turns a signature, the DNS answer for its key, the header and the hash of the body into the key that
-verifies it, or into an error that says what is wrong (RFC 6376 section 6.1). Pure."""
+verifies it, or into what is wrong (RFC 6376 section 6.1). Pure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from gateway.checks.dkim.canonical import BodyHash, BodyPlan
 from gateway.checks.dkim.header import Header
 from gateway.checks.dkim.key import Key
 from gateway.checks.dkim.signature import Seal, Signature
-from gateway.checks.dkim.status import SignatureError, Status
+from gateway.checks.dkim.status import Failure, SignatureError, Status
 from gateway.system.dnscache import Answer
 
 MAX_KEY_RECORDS = 3  # RFC 6376 section 3.6.2.2 wants one; a few are tried, since each is a key operation
@@ -15,31 +16,47 @@ MAX_KEY_RECORDS = 3  # RFC 6376 section 3.6.2.2 wants one; a few are tried, sinc
 Bodies = Mapping[BodyPlan, BodyHash]
 
 
-def with_published_key(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Key:
-    """The first published key with which `verify` succeeds. Raises the SignatureError of the last one tried."""
-    problem = _no_key(answer)
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of a signature with the keys that are published for it: the key that verified it, or the last one
+    that was tried, and then what was wrong."""
+
+    key: Key | None = None
+    problem: SignatureError | None = None
+
+
+def try_keys(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Trial:
+    """Try the published keys until `verify`, which may raise SignatureError, succeeds with one."""
+    trial = Trial(problem=_no_key(answer))
     for record in answer.records[:MAX_KEY_RECORDS]:
-        try:
-            key = parse_key(record)
-            verify(key)
-        except SignatureError as error:
-            problem = error
-        else:
-            return key
-    raise problem
+        trial = _try(record, parse_key, verify)
+        if trial.problem is None:
+            break
+    return trial
+
+
+def _try(record: bytes, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Trial:
+    key = None
+    try:
+        key = parse_key(record)
+        verify(key)
+    except SignatureError as error:
+        return Trial(key, error.with_traceback(None))
+    return Trial(key)
 
 
 def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bodies) -> None:
     """Check one signature against one key. Raises SignatureError where it does not verify."""
     _check_key(signature.seal, key)
     if key.strict and signature.identity_domain != signature.seal.domain:
-        raise SignatureError("its key (t=s) does not allow an identity (i=) in a subdomain")
+        raise SignatureError("its key (t=s) does not allow an identity (i=) in a subdomain", Failure.WRONG_IDENTITY)
     try:
         _verify_body(signature, bodies[signature.body])
         verify_seal(signature.seal, key, header.signed(signature.headers, signature.header_canon, signature.field))
     except SignatureError as error:
         if key.testing:
-            raise SignatureError(f"{error.reason}; its domain is testing (t=y)", Status.NEUTRAL) from None
+            reason = f"{error.reason}; its domain is testing (t=y)"
+            raise SignatureError(reason, error.failure, Status.NEUTRAL) from None
         raise
 
 
@@ -47,35 +64,35 @@ def verify_seal(seal: Seal, key: Key, signed: bytes) -> None:
     """Check a signature over octets. Raises SignatureError where it does not verify."""
     _check_key(seal, key)
     if not key.verifies(seal.octets, signed):
-        raise SignatureError("the signature did not verify", Status.FAIL)
+        raise SignatureError("the signature did not verify", Failure.HEADER)
 
 
 def check_expiry(signature: Signature, now: float) -> None:
     """Raises SignatureError where the signature has expired. There is no slop: x= is days ahead in real mail."""
     if signature.expires is not None and now > signature.expires:
-        raise SignatureError("it has expired (x=)")
+        raise SignatureError("it has expired (x=)", Failure.EXPIRED)
 
 
 def check_author_is_signed(signature: Signature, header: Header) -> None:
     """Raises SignatureError where the message has a From field that the signature does not cover: a second one, which a
     reader may be shown instead of the signed one (RFC 6376 section 8.15)."""
     if header.count("from") > signature.headers.count("from"):
-        raise SignatureError("the message has a From field that it does not sign")
+        raise SignatureError("the message has a From field that it does not sign", Failure.UNSIGNED_FROM)
 
 
 def _no_key(answer: Answer) -> SignatureError:
     if answer.is_temporary:
-        return SignatureError("its key could not be looked up", Status.TEMPERROR)
-    return SignatureError("there is no key for it")
+        return SignatureError("its key could not be looked up", Failure.KEY_LOOKUP)
+    return SignatureError("there is no key for it", Failure.NO_KEY)
 
 
 def _check_key(seal: Seal, key: Key) -> None:
     if key.type != seal.algorithm.key_type:
-        raise SignatureError("its key is not for its algorithm")
+        raise SignatureError("its key is not for its algorithm", Failure.WRONG_KEY)
 
 
 def _verify_body(signature: Signature, body: BodyHash) -> None:
     if not body.digest:
-        raise SignatureError("the body is shorter than what it signs (l=)", Status.FAIL)
+        raise SignatureError("the body is shorter than what it signs (l=)", Failure.BODY)
     if body.digest != signature.body_hash:
-        raise SignatureError("the body hash did not verify", Status.FAIL)
+        raise SignatureError("the body hash did not verify", Failure.BODY)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from gateway.checks.base import Result, Subject, Unavailable
-from gateway.checks.dmarc.judge import Identifier
-from gateway.checks.dmarc.result import Mechanism
+from gateway.checks.dmarc.alignment import PASS, UNAVAILABLE, Identifier, Mechanism
 
-PASS, TEMPERROR = "pass", "temperror"  # the words are the same for SPF and DKIM (RFC 8601 section 2.7)
+PARTIAL = "partial"  # of a signature: it passes, but not for the whole message
 
-_Reader = Callable[[Result], Iterator[tuple[str, bool]]]  # a result to (domain, whether it is authenticated)
+_Reader = Callable[[Result], Iterator[tuple[str, str]]]  # a result to (domain, word for what was found about it)
 
 
 class SpfFinding(Protocol):
@@ -34,7 +33,7 @@ class DkimFinding(Protocol):
 
 
 def identifiers(subject: Subject) -> tuple[Identifier, ...]:
-    """The identifiers that were authenticated or could not be checked for now; their domains are canonical."""
+    """All identifiers that SPF and DKIM have looked at; their domains are canonical."""
     results = subject.results or {}
     return tuple(identifier for mechanism, read in _READERS.items() for identifier in _found(results, mechanism, read))
 
@@ -43,22 +42,22 @@ def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -
     """Of a check that was asked and could not answer no one can say that its identifier is not aligned."""
     result = results.get(mechanism)
     if isinstance(result, Unavailable):
-        yield Identifier(mechanism, "", verified=False)
+        yield Identifier(mechanism, "", UNAVAILABLE)
     elif result is not None:
-        yield from (Identifier(mechanism, domain, verified) for domain, verified in read(result) if domain)
+        yield from (Identifier(mechanism, domain, word) for domain, word in dict.fromkeys(read(result)) if domain)
 
 
-def _of_spf(result: Result) -> Iterator[tuple[str, bool]]:
+def _of_spf(result: Result) -> Iterator[tuple[str, str]]:
     spf = cast(SpfFinding, result)
-    if spf.result in (PASS, TEMPERROR):
-        yield spf.domain, spf.result == PASS
+    yield spf.domain, spf.result
 
 
-def _of_dkim(result: Result) -> Iterator[tuple[str, bool]]:
+def _of_dkim(result: Result) -> Iterator[tuple[str, str]]:
     dkim = cast(DkimFinding, result)
-    unchecked = (signature.domain for signature in dkim.signatures if signature.result == TEMPERROR)
-    yield from ((domain, True) for domain in dkim.passing_domains)
-    yield from ((domain, False) for domain in dict.fromkeys(unchecked))
+    vouching = dkim.passing_domains
+    for signature in dkim.signatures:
+        passes = signature.result == PASS
+        yield signature.domain, PARTIAL if passes and signature.domain not in vouching else signature.result
 
 
 _READERS: Mapping[Mechanism, _Reader] = {Mechanism.SPF: _of_spf, Mechanism.DKIM: _of_dkim}

@@ -7,92 +7,91 @@ fail into a temperror with a signature of a domain whose DNS does not answer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.checks.dmarc.record import Mode, Policy, Record, Trial
-from gateway.checks.dmarc.result import DmarcResult, Mechanism, Status
-from gateway.checks.dmarc.tree import Published
-
-
-@dataclass(frozen=True, slots=True)
-class Identifier:
-    """A domain that SPF or DKIM found to be authenticated, or (with `verified` False) could not check for now. Its
-    domain is "" where not even that is known."""
-
-    mechanism: Mechanism
-    domain: str
-    verified: bool = True
+from gateway.checks.dmarc.alignment import Alignment, Identifier, Mechanism, Relation, mode_of, must_be_related
+from gateway.checks.dmarc.grounds import Grounds
+from gateway.checks.dmarc.record import Policy, Trial
+from gateway.checks.dmarc.result import DmarcResult, Status
+from gateway.checks.dmarc.tree import Published, Walk
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was looked up for a message of `author`.
 
-    `related` says of other domains whether they have the author's organizational domain; None where that could not be
-    found out, absent where it cannot be. `exists` says whether the author domain exists.
+    `organizational` is the organizational domain of the author, and `others` are those of the domains within it; None
+    where one was not needed, or could not be found out. `exists` says whether the author domain exists.
     """
 
     author: str
     policy: Published
-    related: Mapping[str, bool | None]
+    walk: Walk
+    organizational: str | None
+    others: Mapping[str, str | None]
     exists: bool | None = True
 
 
 def judge(evidence: Evidence, identifiers: Sequence[Identifier]) -> DmarcResult:
     """Evaluate DMARC from what SPF, DKIM and DNS say (RFC 9989 sections 5.3.4 to 5.3.6)."""
     record = evidence.policy.record
-    policy = requested_policy(evidence)
+    published = published_policy(evidence)
+    testing = record.testing is Trial.YES
+    policy = published.softened if published and testing else published
+    alignments = tuple(_align(identifier, evidence) for identifier in identifiers)
+    grounds = Grounds(evidence.walk, evidence.policy, evidence.exists, alignments)
     if record.policy is None:
-        return DmarcResult(Status.NONE, evidence.author, reason="the policy record has no valid policy")
-    judged = [(identifier, _is_aligned(identifier, record, evidence)) for identifier in identifiers]
-    aligned = {identifier.mechanism for identifier, fits in judged if fits and identifier.verified}
-    undecided = any(fits is None or (fits and not identifier.verified) for identifier, fits in judged)
+        reason = "the policy record has no valid policy"
+        return DmarcResult(Status.NONE, evidence.author, reason=reason, grounds=grounds)
+    aligned = {one.identifier.mechanism for one in alignments if one.authenticates}
     if aligned:
         result, reason = Status.PASS, ""
-    elif undecided or policy is None:
+    elif policy is None or any(one.is_undecided for one in alignments):
         result, reason = Status.TEMPERROR, "a lookup failed for now"
     else:
-        result, reason = Status.FAIL, _reason(judged)
+        result, reason = Status.FAIL, _reason(identifiers)
     return DmarcResult(
         result=result,
         from_domain=evidence.author,
         domain=evidence.policy.domain,
         policy=policy,
-        testing=record.testing is Trial.YES,
+        published=published,
+        testing=testing,
         aligned=tuple(mechanism for mechanism in Mechanism if mechanism in aligned),
         reason=reason,
+        grounds=grounds,
     )
 
 
-def requested_policy(evidence: Evidence) -> Policy | None:
-    """What the owner asks for mail of this author (section 4.10.1); None where it hangs on an existence that is not
+def published_policy(evidence: Evidence) -> Policy | None:
+    """What the record says of mail of this author (section 4.10.1); None where it hangs on an existence that is not
     known."""
     record = evidence.policy.record
     if evidence.policy.domain == evidence.author:
-        policy = record.policy
-    elif evidence.exists is None and record.subdomains != record.nonexistent:
-        policy = None
-    else:
-        policy = record.nonexistent if evidence.exists is False else record.subdomains
-    return policy.softened if policy and record.testing is Trial.YES else policy
-
-
-def must_be_related(identifier: Identifier, author: str, record: Record) -> bool:
-    """Whether alignment of this identifier hangs on organizational domains, which must then be looked up."""
-    return _mode(identifier, record) is Mode.RELAXED and identifier.domain not in ("", author)
-
-
-def _is_aligned(identifier: Identifier, record: Record, evidence: Evidence) -> bool | None:
-    if not identifier.domain:
+        return record.policy
+    if evidence.exists is None and record.subdomains != record.nonexistent:
         return None
+    return record.nonexistent if evidence.exists is False else record.subdomains
+
+
+def _align(identifier: Identifier, evidence: Evidence) -> Alignment:
+    return Alignment(identifier, mode_of(identifier, evidence.policy.record), _relation(identifier, evidence))
+
+
+def _relation(identifier: Identifier, evidence: Evidence) -> Relation:
+    if not identifier.counts:
+        return Relation.NOT_ASKED
+    if not identifier.domain:
+        return Relation.UNKNOWN
     if identifier.domain == evidence.author:
-        return True
-    return must_be_related(identifier, evidence.author, record) and evidence.related.get(identifier.domain, False)
+        return Relation.IDENTICAL
+    if not must_be_related(identifier, evidence.author, evidence.policy.record):
+        return Relation.NOT_IDENTICAL
+    ours, theirs = evidence.organizational, evidence.others.get(identifier.domain, "")
+    if ours is None or theirs is None:
+        return Relation.UNKNOWN
+    return Relation.SAME_ORGANIZATION if ours == theirs else Relation.OTHER_ORGANIZATION
 
 
-def _mode(identifier: Identifier, record: Record) -> Mode:
-    return record.aspf if identifier.mechanism is Mechanism.SPF else record.adkim
-
-
-def _reason(judged: Sequence[tuple[Identifier, bool | None]]) -> str:
-    if any(identifier.verified for identifier, _ in judged):
+def _reason(identifiers: Sequence[Identifier]) -> str:
+    if any(identifier.is_verified for identifier in identifiers):
         return "no authenticated identifier is aligned with the author domain"
     return "no identifier is authenticated"

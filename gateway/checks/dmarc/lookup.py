@@ -1,33 +1,29 @@
 """The looking-up half of DMARC: turns names into what DNS has of them (RFC 9989 section 4.10)."""
 
-from collections.abc import Sequence
-
-from gateway.checks.dmarc.record import Psd, the_record
-from gateway.checks.dmarc.tree import Published, Walk
-from gateway.system.dns import Answer, Resolver, Status
+from gateway.checks.dmarc.tree import Step, Walk, step
+from gateway.system.dns import Resolver, Status
 
 
-async def walk(resolver: Resolver, names: Sequence[str]) -> Walk:
+async def begin(resolver: Resolver, names: tuple[str, ...]) -> Walk:
+    """Look for a policy record at the first of `names`, which is where most have one."""
+    return Walk(names, (await _look(resolver, names[0]),))
+
+
+async def walk(resolver: Resolver, names: tuple[str, ...], begun: Walk | None = None) -> Walk:
     """Look for a policy record at each of `names`, until one says what the domain is (psd)."""
-    found: list[Published] = []
-    for name in names:
-        answer = await _ask(resolver, f"_dmarc.{name}", "TXT")
-        if answer.is_temporary:
-            return Walk(start=names[0], found=tuple(found), complete=False)
-        record = the_record(answer.records)
-        if record:
-            found.append(Published(domain=name, record=record))
-            if record.psd is not Psd.UNKNOWN:
-                break
-    return Walk(start=names[0], found=tuple(found), complete=True)
+    steps = list(begun.steps) if begun else [await _look(resolver, names[0])]
+    while not steps[-1].ends_the_walk and len(steps) < len(names):
+        steps.append(await _look(resolver, names[len(steps)]))
+    return Walk(names, tuple(steps))
+
+
+async def _look(resolver: Resolver, name: str) -> Step:
+    place = f"_dmarc.{name}"
+    return step(name, resolver.cached(place, "TXT") or await resolver.query(place, "TXT"))
 
 
 async def exists(resolver: Resolver, domain: str) -> bool | None:
     """Whether the domain exists in the sense of RFC 8020 (RFC 9989 section 3.2.13); None where that is not known
     now."""
-    answer = await _ask(resolver, domain, "A")
+    answer = resolver.cached(domain, "A") or await resolver.query(domain, "A")
     return None if answer.is_temporary else answer.status is not Status.NXDOMAIN
-
-
-async def _ask(resolver: Resolver, name: str, rrtype: str) -> Answer:
-    return resolver.cached(name, rrtype) or await resolver.query(name, rrtype)

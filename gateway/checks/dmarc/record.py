@@ -70,10 +70,15 @@ class Record:
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def the_record(octets: Iterable[bytes]) -> Record | None:
-    """The one policy record among TXT records; None where there is none or more than one (section 4.10, step 2)."""
-    found = [text for text in octets if _version_re.match(text)]
-    return parse_record(found[0]) if len(found) == 1 else None
+def policy_texts(records: Iterable[bytes]) -> tuple[bytes, ...]:
+    """The policy records among TXT records: those that begin with the version (section 4.7)."""
+    return tuple(text for text in records if _version_re.match(text))
+
+
+def stated_policies(octets: bytes) -> tuple[str, ...]:
+    """Which of p, sp and np a policy record has."""
+    tags = _tags(octets)
+    return tuple(name for name in ("p", "sp", "np") if name in tags)
 
 
 def parse_record(octets: bytes) -> Record | None:

@@ -1,10 +1,12 @@
 """What DMARC found, as facts, as Authentication-Results (RFC 9989 section 9.2) and as a report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from gateway.authres.field import MethodResult, Property
+from gateway.checks.dmarc.alignment import Mechanism
+from gateway.checks.dmarc.grounds import NO_GROUNDS, Grounds
 from gateway.checks.dmarc.record import Policy
 from gateway.facts import Fact, FactType, FactValue, Stage
 
@@ -16,33 +18,30 @@ class Status(StrEnum):
     PASS = "pass"  # noqa: S105  a policy record applies, and an authenticated identifier is aligned
     FAIL = "fail"  # a policy record applies, and no authenticated identifier is aligned
     TEMPERROR = "temperror"  # a lookup failed that a later try could do
-    PERMERROR = "permerror"  # there is not one author domain, so nothing can be evaluated
-
-
-class Mechanism(StrEnum):
-    """What can authenticate an identifier for DMARC (RFC 9989 section 4.3)."""
-
-    SPF = "spf"
-    DKIM = "dkim"
+    PERMERROR = "permerror"  # there is not one author domain, and no policy is broken that one of them could have
 
 
 @dataclass(frozen=True, slots=True)
 class DmarcResult:
-    """`policy` is the owner's policy for this message, after sp, np and t; None where no record applies. `domain`
-    publishes it. `aligned` names the mechanisms whose authenticated identifier is aligned."""
+    """`policy` is the owner's policy for this message, after sp, np and t; None where no record applies. `published` is
+    it before t. `domain` publishes it. `aligned` names the mechanisms whose authenticated identifier is aligned."""
 
     result: Status
     from_domain: str = ""
     domain: str = ""
     policy: Policy | None = None
+    published: Policy | None = None
     testing: bool = False
     aligned: tuple[Mechanism, ...] = ()
     reason: str = ""  # for people
+    grounds: Grounds | None = field(default=None, compare=False)
 
     def facts(self) -> dict[str, FactValue]:
         return {
             "dmarc.result": self.result.value,
             "dmarc.policy": self.policy.value if self.policy else "",
+            "dmarc.published": self.published.value if self.published else "",
+            "dmarc.author": self.from_domain,
             "dmarc.domain": self.domain,
             "dmarc.testing": self.testing,
             "dmarc.aligned": tuple(mechanism.value for mechanism in self.aligned),
@@ -72,6 +71,7 @@ class DmarcResult:
             "testing": self.testing,
             "aligned": [mechanism.value for mechanism in self.aligned],
             "reason": self.reason,
+            **(self.grounds.report() if self.grounds else NO_GROUNDS),
         }
 
 
@@ -80,7 +80,7 @@ FACTS = (
         "dmarc.result",
         FactType.STRING,
         Stage.AUTHENTICATED,
-        "The result of DMARC; permerror: the message has not exactly one author domain",
+        "The result of DMARC; permerror: the message has not exactly one author domain, and breaks no policy",
         Status.NONE.value,
         (*(status.value for status in Status), "unavailable"),
     ),
@@ -91,6 +91,22 @@ FACTS = (
         "What the author's domain asks for mail that fails, after sp, np and t; empty where it asks nothing",
         "",
         ("", *(policy.value for policy in Policy)),
+    ),
+    Fact(
+        "dmarc.published",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "What the author's domain publishes for mail that fails; dmarc.policy is one level below it under test (t=y)",
+        "",
+        ("", *(policy.value for policy in Policy)),
+    ),
+    Fact(
+        "dmarc.author",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "The domain whose use was judged: author.domain, or of author.domains the one with the strictest policy that "
+        "is not met; empty where none could be",
+        "",
     ),
     Fact(
         "dmarc.domain",

@@ -2,48 +2,111 @@
 (RFC 9989 section 4.10). Pure."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from gateway.checks.dmarc.record import Psd, Record
+from gateway.checks.dmarc.record import Psd, Record, parse_record, policy_texts
+from gateway.system.dnscache import Answer
 
 MAX_QUERIES = 8  # per walk, RFC 9989 section 4.10: names of hundreds of labels must not cost hundreds of queries
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A policy record and the domain that publishes it."""
+    """A policy record, as it stands in DNS, and the domain that publishes it."""
 
     domain: str
     record: Record
+    text: bytes = b""
+
+
+class Found(StrEnum):
+    """What DNS has at one name of a walk."""
+
+    RECORD = "record"  # a policy record
+    NONE = "none"  # no TXT record
+    OTHER = "other"  # TXT records, but none that is a policy record
+    SEVERAL = "several"  # more than one policy record, which counts as none (section 4.10, step 2)
+    FAILED = "failed"  # it could not be looked up for now
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One name of a walk, and what was found there."""
+
+    domain: str
+    found: Found
+    answer: Answer
+    published: Published | None = None
+
+    @property
+    def ends_the_walk(self) -> bool:
+        """It failed, or says what its domain is."""
+        if self.published is not None:
+            return self.published.record.psd is not Psd.UNKNOWN
+        return self.found is Found.FAILED
+
+
+def step(domain: str, answer: Answer) -> Step:
+    """What an answer says of the domain."""
+    if answer.is_temporary:
+        return Step(domain, Found.FAILED, answer)
+    if not answer.records:
+        return Step(domain, Found.NONE, answer)
+    texts = policy_texts(answer.records)
+    record = parse_record(texts[0]) if len(texts) == 1 else None
+    if record:
+        return Step(domain, Found.RECORD, answer, Published(domain, record, texts[0]))
+    return Step(domain, Found.SEVERAL if texts else Found.OTHER, answer)
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What was found on the way up from `start`, the longest name first."""
+    """What was found on the way up, the longest name first. `names` are all that can be asked about, `steps` those that
+    were: at least the first."""
 
-    start: str
-    found: tuple[Published, ...]
-    complete: bool  # False: a lookup failed for now, and nothing above it was asked for
+    names: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def start(self) -> str:
+        return self.names[0]
+
+    @property
+    def found(self) -> list[Published]:
+        return [step.published for step in self.steps if step.published]
+
+    @property
+    def complete(self) -> bool:
+        """Not so where a lookup failed for now: then nothing above it was asked for."""
+        return self.steps[-1].found is not Found.FAILED
+
+    @property
+    def is_whole(self) -> bool:
+        """It came to its end, and did not only look at the first name."""
+        return self.steps[-1].ends_the_walk or len(self.steps) == len(self.names)
 
     @property
     def organizational_domain(self) -> str | None:
         """RFC 9989 section 4.10.2; None where the walk is not complete."""
-        if not self.complete:
+        if not (self.complete and self.is_whole):
             return None
-        for step in self.found:
-            if step.record.psd is Psd.NO:
-                return step.domain
-            if step.record.psd is Psd.YES and step.domain != self.start:
-                return _below(step.domain, self.start)
-        return self.found[-1].domain if self.found else self.start
+        found = self.found
+        for published in found:
+            if published.record.psd is Psd.NO:
+                return published.domain
+            if published.record.psd is Psd.YES and published.domain != self.start:
+                return _below(published.domain, self.start)
+        return found[-1].domain if found else self.start
 
     @property
     def policy(self) -> Published | None:
         """The record that applies to `start`: its own, or its organizational domain's, or its public suffix's (section
         4.10.1)."""
-        organizational = self.organizational_domain
-        by_domain = {step.domain: step for step in self.found}
-        suffix = next((step for step in self.found if step.record.psd is Psd.YES), None)
-        return by_domain.get(self.start) or by_domain.get(organizational or "") or suffix
+        by_domain = {published.domain: published for published in self.found}
+        if self.start in by_domain or not by_domain:
+            return by_domain.get(self.start)
+        suffix = next((one for one in by_domain.values() if one.record.psd is Psd.YES), None)
+        return by_domain.get(self.organizational_domain or "") or suffix
 
 
 def path(domain: str) -> tuple[str, ...]:

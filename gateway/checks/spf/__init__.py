@@ -5,5 +5,6 @@ pyspf keeps the grammar, the order of results and the limits; query.py feeds it 
 
 from gateway.checks.spf.check import SpfCheck, SpfSettings
 from gateway.checks.spf.result import FACTS, SpfIdentity, SpfResult, SpfWord
+from gateway.checks.spf.trace import trace
 
-__all__ = ["FACTS", "SpfCheck", "SpfIdentity", "SpfResult", "SpfSettings", "SpfWord"]
+__all__ = ["FACTS", "SpfCheck", "SpfIdentity", "SpfResult", "SpfSettings", "SpfWord", "trace"]

@@ -36,6 +36,9 @@ class SpfSettings(Section):
     """Seconds for those of the HELO name where it does not decide: a slow one must not hold up the sender's domain."""
     record_cache_size: int = Field(default=1000, ge=0)
     """Records of up to 1 KB that one worker keeps in parsed form, of 2 to 100 KB each."""
+    received_spf: bool = False
+    """Whether a Received-SPF field (RFC 7208 section 9.1) is added as well, for readers that do not know
+    Authentication-Results."""
 
 
 class SpfCheck:

@@ -49,7 +49,7 @@ def _expansion(match: re.Match[str], value: Callable[[str], str]) -> str:
     if literal:
         return _LITERALS[literal]
     expanded = _transformed(value(letter.lower()), digits or "", bool(reverse), delimiters)
-    return quote(expanded, safe="~") if letter.isupper() else expanded
+    return quote(expanded, safe="~", errors="replace") if letter.isupper() else expanded
 
 
 def _transformed(text: str, digits: str, reverse: bool, delimiters: str) -> str:  # noqa: FBT001

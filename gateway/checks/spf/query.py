@@ -3,7 +3,6 @@
 With record.py the only importer of pyspf.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -12,16 +11,13 @@ from typing import Any
 import spf
 
 from gateway.checks.spf.macros import expand
-from gateway.checks.spf.record import CURRENT_DOMAIN, Mechanism, Record
-from gateway.checks.spf.result import Finding, SpfWord
+from gateway.checks.spf.record import CURRENT_DOMAIN, Mechanism, PermError, Record
+from gateway.checks.spf.result import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Finding, SpfWord, Step, shown
 from gateway.domain import is_within
 from gateway.system.bridge import DeadlinePassed
 from gateway.system.dns import Answer, is_name
 
 MAX_RECORD = 4096  # octets; honest ones fit into 512 (section 3.4), and reading one on the loop stays below some ms
-MAX_SHOWN = 120  # characters of a domain owner's text in log and header
-
-_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 LookUp = Callable[[str, str], Answer]
 ParseRecord = Callable[[str, int], Record]
@@ -43,18 +39,23 @@ def check_host(claim: Claim, look_up: LookUp, parse: ParseRecord) -> Finding:
     query = _Query(claim, look_up, parse)
     try:
         word, _, _ = query.check()
+        problem = shown(str(query.perm_error or query.prob))
     except DeadlinePassed:
-        return Finding(result=SpfWord.TEMPERROR, domain=claim.domain, problem="its lookups took too long")
+        word, problem = SpfWord.TEMPERROR, "its lookups took too long"
     return Finding(
         result=SpfWord(word),
         domain=claim.domain,
-        mechanism=_shown(query.mechanism or ""),
-        problem=_shown(str(query.perm_error or query.prob)),
+        mechanism=shown(query.mechanism or ""),
+        problem=problem,
+        trail=tuple(query.trail),
+        lookups=query.lookups,
+        void_lookups=len(query.void_terms),
     )
 
 
 class _Query(spf.query):  # type: ignore[misc]
-    """One evaluation. pyspf keeps the limits on lookups, void lookups and MX records, and the order of results."""
+    """One evaluation. pyspf keeps the order of results. `trail` leads from the first record to the term that is being
+    evaluated or has decided; `void_terms` has the number of each term that had a void lookup."""
 
     prob = ""
     p: str | None
@@ -67,17 +68,22 @@ class _Query(spf.query):  # type: ignore[misc]
         self._parse = parse
         self._address = int(claim.ip)
         self._reverse_name = claim.ip.reverse_pointer
-        self._void_terms: set[int] = set()
+        self.trail: list[Step] = []
+        self.void_terms: set[int] = set()
 
     def check0(self, text: str | None, recursion: int) -> tuple[str, int, str]:
         """Evaluate one record in the current domain (section 4.6.2). The code and the text serve pyspf's callers."""
         if not text:
             return (SpfWord.NONE, 250, "")
-        record = self._parse(text, self.ipaddr.version)
+        try:
+            record = self._parse(text, self.ipaddr.version)
+        except PermError:
+            self.trail.append((self.d, ""))
+            raise
         for mechanism in record.mechanisms:
             if self._matches(mechanism, recursion):
                 if not recursion:
-                    self.mechanism = mechanism.text
+                    self.mechanism = self.trail[-1][1]
                 return (mechanism.result, 250, "")
         if record.redirect:
             return self._redirected(record.redirect, recursion)
@@ -85,46 +91,65 @@ class _Query(spf.query):  # type: ignore[misc]
 
     def _redirected(self, domain_spec: str, recursion: int) -> tuple[str, int, str]:
         """Section 6.1. The lookup is counted here, where it is made, and not where the modifier stands."""
+        self.trail.append((self.d, f"redirect={domain_spec}"))
         self.check_lookups()
         domain = self.expand(domain_spec)
         record = self.dns_spf(domain)
         if not record:
-            raise spf.PermError("the domain of redirect has no SPF record", domain)
+            raise PermError("the domain of redirect has no SPF record", domain)
         result: tuple[str, int, str] = self.check1(record, domain, recursion)
         return result
 
     def _matches(self, mechanism: Mechanism, recursion: int) -> bool:
+        """Whether a mechanism matches; if so the trail leads to it, and into the record that it includes."""
         if mechanism.network is not None:
-            return self._is_within(mechanism.network, mechanism.prefix)
-        if mechanism.name in ("all", "ip4", "ip6"):
-            return mechanism.name == "all"
+            matches = self._is_within(mechanism.network, mechanism.prefix)
+        elif mechanism.name in _NEEDING_LOOKUPS:
+            return self._matches_by_lookup(mechanism, recursion)
+        else:
+            matches = mechanism.name == "all"
+        if matches:
+            self.trail.append((self.d, mechanism.text))
+        return matches
+
+    def _matches_by_lookup(self, mechanism: Mechanism, recursion: int) -> bool:
+        """Where DNS fails, or a limit is passed, the trail ends with the mechanism at which that was."""
+        length = len(self.trail)
+        self.trail.append((self.d, mechanism.text))
         self.check_lookups()
         domain = self.d if mechanism.domain_spec == CURRENT_DOMAIN else self.expand(mechanism.domain_spec)
-        if mechanism.name == "include":
-            return self._includes(domain, recursion)
-        return _MATCHERS[mechanism.name](self, domain, mechanism.prefix)
+        matches = _NEEDING_LOOKUPS[mechanism.name](self, domain, mechanism.prefix, recursion)
+        if not matches:
+            del self.trail[length:]
+        return matches
 
-    def _includes(self, domain: str, recursion: int) -> bool:
+    def check_lookups(self) -> None:
+        """Count a term that needs a lookup (section 4.6.4)."""
+        self.lookups += 1
+        if self.lookups > MAX_LOOKUPS:
+            raise PermError(f"more than {MAX_LOOKUPS} terms need a lookup")
+
+    def _includes(self, domain: str, _: int, recursion: int) -> bool:
         """Section 5.2."""
         result = self.check1(self.dns_spf(domain), domain, recursion + 1)[0]
         if result == SpfWord.NONE:
-            raise spf.PermError("an included domain has no SPF record", domain)
+            raise PermError("an included domain has no SPF record", domain)
         return bool(result == SpfWord.PASS)
 
-    def _matches_a(self, domain: str, prefix: int) -> bool:
+    def _matches_a(self, domain: str, prefix: int, _: int = 0) -> bool:
         return any(self._is_at(address, prefix) for address in self.dns(domain, self.A))
 
-    def _matches_mx(self, domain: str, prefix: int) -> bool:
+    def _matches_mx(self, domain: str, prefix: int, _: int) -> bool:
         """Section 5.4: the exchanges are looked up in their order until one matches."""
         exchanges = self.dns(domain, "MX")
         if len(exchanges) > spf.MAX_MX:
-            raise spf.PermError(f"more than {spf.MAX_MX} MX records", domain)
+            raise PermError(f"more than {spf.MAX_MX} MX records", domain)
         return any(self._matches_a(host, prefix) for _, host in sorted(exchanges))
 
-    def _matches_exists(self, domain: str, _: int) -> bool:
+    def _matches_exists(self, domain: str, *_: int) -> bool:
         return bool(self.dns(domain, "A"))
 
-    def _matches_ptr(self, domain: str, _: int) -> bool:
+    def _matches_ptr(self, domain: str, *_: int) -> bool:
         return any(self._leads_back(name) for name in self._pointers() if is_within(name, domain.lower()))
 
     def _pointers(self) -> Sequence[str]:
@@ -154,11 +179,11 @@ class _Query(spf.query):  # type: ignore[misc]
         """The domain's one SPF record (section 4.5), or None."""
         records = [record for record in self.dns(domain, "TXT") if spf.RE_SPF.match(record)]
         if len(records) > 1:
-            raise spf.PermError("there is more than one SPF record", domain)
+            raise PermError("there is more than one SPF record", domain)
         if not records:
             return None
         if len(records[0]) > MAX_RECORD:
-            raise spf.PermError(f"the SPF record is larger than {MAX_RECORD} octets", domain)
+            raise PermError(f"the SPF record is larger than {MAX_RECORD} octets", domain)
         return str(spf.to_ascii(records[0]))
 
     def dns(self, name: str, qtype: str, cnames: Any = None, ignore_void: bool = False) -> tuple[Any, ...]:  # noqa: FBT001, FBT002
@@ -167,17 +192,17 @@ class _Query(spf.query):  # type: ignore[misc]
             return ()
         answer = self._look_up(name, qtype)
         if answer.is_temporary:
-            raise spf.TempError(f"{qtype} lookup: {answer.status.value}", name)
-        if not answer.records and not ignore_void:
+            raise spf.TempError(f"{qtype} lookup of {name}: {answer.status.value}")
+        if not answer.records and self.lookups and not ignore_void:
             self._count_void(name)
         return answer.records
 
     def _count_void(self, name: str) -> None:
         """Section 4.6.4 counts terms, and pyspf would count lookups: some exchanges without an IPv6 address are no
-        error of a domain. `lookups` is the number of the term."""
-        self._void_terms.add(self.lookups)
-        if len(self._void_terms) > spf.MAX_VOID_LOOKUPS:
-            raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} terms without an answer", name)
+        error of a domain. `lookups` is the number of the term, from 1 on: the first record is none."""
+        self.void_terms.add(self.lookups)
+        if len(self.void_terms) > MAX_VOID_LOOKUPS:
+            raise PermError(f"more than {MAX_VOID_LOOKUPS} terms without an answer", name)
 
     def _is_at(self, address: str, prefix: int) -> bool:
         return self._is_within(int(ip_address(address)), prefix)
@@ -186,13 +211,10 @@ class _Query(spf.query):  # type: ignore[misc]
         return not (self._address ^ network) >> (self.cidrmax - prefix)
 
 
-_MATCHERS: dict[str, Callable[[_Query, str, int], bool]] = {
+_NEEDING_LOOKUPS: dict[str, Callable[[_Query, str, int, int], bool]] = {
+    "include": _Query._includes,
     "a": _Query._matches_a,
     "mx": _Query._matches_mx,
     "exists": _Query._matches_exists,
     "ptr": _Query._matches_ptr,
 }
-
-
-def _shown(text: str) -> str:
-    return _unprintable_re.sub("?", text[:MAX_SHOWN])

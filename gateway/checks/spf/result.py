@@ -1,11 +1,19 @@
 """SPF result: what was found about a sender, as facts, for the Authentication-Results field, and as a report."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from gateway.authres.field import MethodResult, Property
 from gateway.facts import Fact, FactType, FactValue, Stage
+
+MAX_LOOKUPS = 10  # terms of one evaluation that need DNS, RFC 7208 section 4.6.4
+MAX_VOID_LOOKUPS = 2  # terms for which DNS has nothing, RFC 7208 section 4.6.4
+MAX_SHOWN = 120  # characters of a domain owner's text in log and header
+
+_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
 class SpfWord(StrEnum):
@@ -27,15 +35,42 @@ class SpfIdentity(StrEnum):
     HELO = "helo"  # the name given at HELO (2.3), which stands for the null reverse-path
 
 
+Step = tuple[str, str]  # a domain, and a term of its record as the owner wrote it; "" is the record as a whole
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What check_host() found about one domain. `mechanism` matched; `problem` says what is wrong with the record or
-    with DNS. Both are written by the domain's owner: printable ASCII, and short."""
+    with DNS. Both are written by the domain's owner: printable ASCII, and short.
+
+    `trail` leads over include and redirect to the term that matched, or at which the problem arose. `lookups` and
+    `void_lookups` count terms as RFC 7208 section 4.6.4 does.
+    """
 
     result: SpfWord
     domain: str = ""
     mechanism: str = ""
     problem: str = ""
+    trail: tuple[Step, ...] = ()
+    lookups: int = 0
+    void_lookups: int = 0
+
+    @property
+    def directive(self) -> str:
+        """What matched in the domain's own record, or in that to which it is redirected: it may be an include."""
+        terms = (term for _, term in self.trail if not term.startswith("redirect="))
+        return shown(next(terms, "")) if self.mechanism else ""
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "domain": self.domain,
+            "result": self.result.value,
+            "mechanism": self.mechanism,
+            "trail": [{"domain": shown(domain), "term": shown(term)} for domain, term in self.trail],
+            "lookups": self.lookups,
+            "void_lookups": self.void_lookups,
+            "reason": self.problem,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +89,14 @@ class SpfResult:
         return self.finding.result
 
     @property
+    def checked(self) -> Iterator[tuple[SpfIdentity, Finding]]:
+        """Each identity that was checked, the one that decides first."""
+        if not self.skipped:
+            yield self.identity, self.finding
+            if self.identity is SpfIdentity.MAILFROM:
+                yield SpfIdentity.HELO, self.helo
+
+    @property
     def domain(self) -> str:
         """The domain that was checked, in lower case with A-labels; "" where the sender gave none."""
         return self.finding.domain
@@ -66,6 +109,7 @@ class SpfResult:
             "spf.identity": self.identity.value,
             "spf.domain": self.domain,
             "spf.helo": self.helo.result.value,
+            "spf.mechanism": self.finding.mechanism.lower(),
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
@@ -89,7 +133,13 @@ class SpfResult:
             "helo": self.helo.result.value,
             "mechanism": self.finding.mechanism,
             "reason": self.skipped or self.finding.problem,
+            "checked": [{"identity": identity.value, **finding.report()} for identity, finding in self.checked],
         }
+
+
+def shown(text: str) -> str:
+    """What a domain's owner wrote, fit to be shown: printable ASCII, and short."""
+    return _unprintable_re.sub("?", text[:MAX_SHOWN])
 
 
 _WORDS = tuple(word.value for word in SpfWord)
@@ -98,7 +148,7 @@ FACTS = (
     Fact(
         "spf.result",
         FactType.STRING,
-        Stage.AUTHENTICATED,
+        Stage.RCPT,
         "What the domain of MAIL FROM (of HELO, for <>) says about the client; none for our networks and partners",
         "none",
         (*_WORDS, "unavailable"),
@@ -106,18 +156,26 @@ FACTS = (
     Fact(
         "spf.identity",
         FactType.STRING,
-        Stage.AUTHENTICATED,
+        Stage.RCPT,
         "Whose domain that was: mailfrom or helo; empty where nothing was checked",
         "",
         tuple(identity.value for identity in SpfIdentity),
     ),
-    Fact("spf.domain", FactType.STRING, Stage.AUTHENTICATED, "That domain; empty where there is none", ""),
+    Fact("spf.domain", FactType.STRING, Stage.RCPT, "That domain; empty where there is none", ""),
     Fact(
         "spf.helo",
         FactType.STRING,
-        Stage.AUTHENTICATED,
+        Stage.RCPT,
         "What the domain given at HELO says about the client",
         "none",
         _WORDS,
+    ),
+    Fact(
+        "spf.mechanism",
+        FactType.STRING,
+        Stage.RCPT,
+        "The term that matched, in lower case, such as ip4:192.0.2.0/24 or -all, also within an included record; empty"
+        " where none did",
+        "",
     ),
 )

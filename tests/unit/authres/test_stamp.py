@@ -33,6 +33,11 @@ KEPT = (
     b"Authentication-Results: \r\n",
     b"Authentication-Results: spf=pass smtp.mailfrom=example.net; other.example; dkim=pass\r\n",
     b"ARC-Authentication-Results: i=1; mx.example.org; spf=pass\r\n",
+    b"Received-SPF: pass identity=mailfrom; helo=mx.example.org; receiver=lists.example\r\n",
+    b"Received-SPF: pass (lists.example: domain of ann@mx.example.org designates it)\r\n",
+    b"Received-SPF: pass (google.example: best guess) client-ip=192.0.2.1; envelope-from=ann@mx.example.org;\r\n",
+    b"Received-SPF:\r\n",
+    b"X-Received-SPF: pass receiver=mx.example.org\r\n",
     b"DKIM-Signature: v=1; d=mx.example.org; b=x\r\n\ty\r\n",
     b"Received: from x by mx.example.org (Mailward) id 1\r\n",
     b"X-Spammer: yes\r\n",
@@ -72,6 +77,17 @@ REMOVED = (
     b"Authentication-Results: i=1; mx.example.org; spf=pass\r\n",
     b"Authentication-Results\x00: mx.example.org; spf=pass\r\n",
     b"Authentication-Results\xa0: mx.example.org; spf=pass\r\n",
+    b"Received-SPF: pass identity=mailfrom; receiver=mx.example.org\r\n",
+    b"received-spf : pass identity=mailfrom; Receiver=MX.example.org; helo=x\r\n",
+    b'Received-SPF: pass receiver = "mx.example.org"\r\n',
+    b"Received-SPF: pass receiver\r\n\t=\r\n mx.example.org\r\n",
+    b"Received-SPF: pass receiver=(comment) mx.example.org\r\n",
+    b"Received-SPF: pass receiver=mx.(x)example.org\r\n",
+    b'Received-SPF: pass receiver="mx\\.example.org"\r\n',
+    b"Received-SPF: pass receiver==?utf-8?q?mx=2Eexample=2Eorg?=\r\n",
+    b"Received-SPF: pass (mx.example.org: domain of ann@sender.example designates 192.0.2.1)\r\n",
+    b"Received-SPF: Pass (\r\n MX.Example.org : it is permitted)\r\n",
+    b"Received-SPF\x00: pass receiver=mx.example.org\r\n",
     b"X-Spam-Flag: NO\r\n",
     b"x-spam-status : No\r\n continued\r\n",
     b"X-Spam-Anything\r\n : x\r\n",
@@ -124,6 +140,7 @@ def test_scanners_see_no_results_but_ours() -> None:
     assert octets.startswith(TOP)
     assert octets.endswith(b"\r\nbody\r\n")
     assert b"authentication-results" not in octets.removeprefix(TOP).lower()
+    assert b"\r\nreceived-spf" not in octets.removeprefix(TOP).lower()
     assert b"DKIM-Signature: v=1; d=mx.example.org; b=x\r\n\ty\r\n" in octets
     assert copy.size == len(octets)
 

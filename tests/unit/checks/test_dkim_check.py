@@ -1,9 +1,12 @@
 """What the check makes of a message, its signatures and the keys that are published for them."""
 
+import json
+
 import pytest
 
 from gateway.checks.base import Subject
 from gateway.checks.dkim import DkimCheck, DkimResult, DkimSettings, Status
+from gateway.checks.dkim.status import Failure
 from gateway.system.dns import Status as DnsStatus
 from tests.support.dnstable import TableResolver
 from tests.support.mailbytes import subject_of, wire
@@ -59,7 +62,8 @@ async def test_an_ed25519_signature_passes() -> None:
 
 async def test_a_message_without_signatures_is_none() -> None:
     result = await verify(LETTER)
-    assert result.facts() == {"dkim.result": "none", "dkim.domains": (), "dkim.count": 0, "dkim.partial": False}
+    assert (result.result, result.passing_domains, result.count) == (Status.NONE, (), 0)
+    assert (result.facts()["dkim.partial"], result.facts()["dkim.times"]) == (False, ())
     assert [(one.method, one.result) for one in result.authres()] == [("dkim", "none")]
     assert result.report() == []
 
@@ -146,6 +150,7 @@ async def test_a_second_from_field_that_is_not_signed_is_a_permanent_error() -> 
         ({"x": "soon"}, "x="),
         ({"x": "1600000000"}, "expired"),
         ({"t": "1800000001", "x": "1800000000"}, "before"),
+        ({"t": "1800000000", "x": "1800000000"}, "before"),
         ({"z": "a" * 16384}, "larger"),
     ],
 )
@@ -173,6 +178,40 @@ async def test_a_malformed_signature_is_a_permanent_error(tags: dict[str, str | 
 )
 async def test_what_the_grammar_allows_passes(tags: dict[str, str]) -> None:
     assert (await verify(handmade(LETTER, rsa_key(), **tags))).result is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("tags", "result", "faults"),
+    [
+        ({"t": "1699999999", "x": "1700000001"}, Status.PASS, ()),
+        ({"x": "1700000000"}, Status.PASS, ()),  # the last second
+        ({"x": "1699999999"}, Status.PERMERROR, ("expired",)),
+        ({"t": "1690000000", "x": "1699999999"}, Status.PERMERROR, ("expired",)),
+        ({"t": "1700000300"}, Status.PASS, ()),  # a clock that is not quite right
+        ({"t": "1700000301"}, Status.PASS, ("future",)),
+        ({"t": "1700000302", "x": "1700000301"}, Status.PERMERROR, ("reversed",)),
+        (
+            {"t": "1690000000", "x": "1690000000"},
+            Status.PERMERROR,
+            ("reversed",),
+        ),  # RFC 6376 section 3.5: x= is greater
+        ({"t": "soon", "x": "1"}, Status.PERMERROR, ("expired",)),
+        ({"t": "9" * 13}, Status.PERMERROR, ()),
+    ],
+)
+async def test_times_are_judged_by_the_clock_that_is_passed_in(
+    tags: dict[str, str], result: Status, faults: tuple[str, ...]
+) -> None:
+    found = await verify(handmade(LETTER, rsa_key(), **tags))
+    assert (found.result, found.facts()["dkim.times"]) == (result, faults)
+
+
+async def test_times_of_all_signatures_are_told_once() -> None:
+    octets = LETTER
+    for tags in ({"x": "1"}, {"x": "2"}, {"t": "1800000000"}, {}):
+        octets = handmade(octets, rsa_key(), **tags)
+    found = await verify(octets)
+    assert (found.result, found.facts()["dkim.times"]) == (Status.PASS, ("expired", "future"))
 
 
 async def test_rsa_sha1_is_not_accepted() -> None:
@@ -214,6 +253,7 @@ async def test_a_key_that_cannot_be_had_is_told_from_one_that_is_not_there(answe
 async def test_of_several_key_records_one_that_verifies_is_enough() -> None:
     others = (b"v=spf1 -all", ed25519_key().record)
     assert (await verify(handmade(LETTER, rsa_key()), *others, rsa_key().record)).result is Status.PASS
+    assert (await verify(handmade(LETTER, rsa_key()), rsa_key().record, *others)).result is Status.PASS
 
 
 async def test_not_more_than_three_key_records_are_tried() -> None:
@@ -309,7 +349,7 @@ async def test_signatures_that_begin_alike_are_told_apart() -> None:
 
 
 async def test_the_report_says_what_was_claimed_and_why_it_is_not_so() -> None:
-    [reported] = (await verify(handmade(LETTER, rsa_key(), d="gone.example", i="x@gone.example"))).report()
+    [reported] = (await verify(handmade(LETTER, rsa_key(), d="gone.example", i="x@gone.example", bh="AAAA"))).report()
     assert reported == {
         "result": "permerror",
         "domain": "gone.example",
@@ -319,8 +359,142 @@ async def test_the_report_says_what_was_claimed_and_why_it_is_not_so() -> None:
         "key_bits": 0,
         "testing": False,
         "unsigned_octets": 0,
+        "signed": None,
+        "expires": None,
+        "judged_at": int(NOW),
+        "failure": "no-key",
         "reason": "there is no key for it",
+        "key": {
+            "name": "s1._domainkey.gone.example",
+            "dns": "nxdomain",
+            "type": "",
+            "bits": 0,
+            "flags": [],
+            "record": "",
+        },
+        "covers": {
+            "canonicalization": "relaxed/relaxed",
+            "fields": ["from", "to", "subject"],
+            "absent": [],
+            "length": None,
+            "body_octets": None,
+            "body_hash": "",
+            "body_hash_signed": "AAAA",
+        },
     }
+
+
+async def test_the_report_of_a_pass_has_the_key_and_what_it_covers() -> None:
+    octets = handmade(
+        LETTER, rsa_key(1024), h="from:to:subject:subject:reply-to", l="11", t="1690000000", x="1800000000"
+    )
+    [reported] = (await verify(octets, published("v=DKIM1; t=y:s", rsa_key(1024)))).report()
+    assert (reported["result"], reported["failure"], reported["unsigned_octets"]) == ("pass", "", 16)
+    assert (reported["signed"], reported["expires"]) == (1690000000, 1800000000)
+    assert (reported["key"]["dns"], reported["key"]["type"], reported["key"]["bits"]) == ("ok", "rsa", 1024)
+    assert (reported["key"]["flags"], reported["key"]["record"]) == (["y", "s"], "")
+    covers = reported["covers"]
+    assert (covers["fields"], covers["absent"]) == (["from", "to", "subject"], ["subject", "reply-to"])
+    assert (covers["length"], covers["body_octets"]) == (11, 27)
+    assert covers["body_hash"] == covers["body_hash_signed"]
+
+
+async def test_the_report_of_a_changed_body_has_both_hashes() -> None:
+    octets = handmade(LETTER, rsa_key())
+    [reported] = (await verify(octets.replace(b"Dear", b"Deer"))).report()
+    [original] = (await verify(octets)).report()
+    assert reported["failure"] == "body-changed"
+    assert reported["covers"]["body_hash_signed"] == original["covers"]["body_hash"]
+    assert reported["covers"]["body_hash"] != original["covers"]["body_hash"]
+    assert reported["key"]["bits"] == 2048
+
+
+async def test_the_report_shows_a_record_that_is_no_usable_key() -> None:
+    [reported] = (await verify(handmade(LETTER, rsa_key()), b"v=DKIM1;  p=\r\nspf=pass\xff" + b"x" * 5000)).report()
+    assert reported["key"]["record"].startswith("v=DKIM1; p= spf=pass?xxx")
+    assert len(reported["key"]["record"]) <= 120
+
+
+async def test_what_strangers_wrote_is_fit_to_be_shown_in_the_report() -> None:
+    names = "from:\x1b[2J:a\r\n b:" + "x" * 5000
+    [reported] = (await verify(handmade(LETTER, rsa_key(), h=names, d="a\x1b.example"))).report()
+    [other] = (
+        await verify(b"DKIM-Signature: v=1; a=rsa-sha256; d=a.example; s=s; h=from:\xff\x80; bh=AA; b=AA\r\n" + LETTER)
+    ).report()
+    text = json.dumps([reported, other], ensure_ascii=False)
+    assert text.isascii()
+    assert text.isprintable()
+
+
+# RSA of 512 bits, which libraries no longer make.
+WEAK_KEY = (
+    b"MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAPWvPckBPlc/SiD9v2theF2f8STo8scrail4GwDphJRMU5tBTIntLwk7417DXuycebVRhr33jw4R"
+    b"IqyYTCxKi4ECAwEAAQ=="
+)
+KINDS = [
+    ({"v": None}, Failure.MALFORMED),
+    ({"bh": "*"}, Failure.MALFORMED),
+    ({"c": "odd"}, Failure.MALFORMED),
+    ({"a": "rsa-sha512"}, Failure.UNKNOWN_ALGORITHM),
+    ({"a": "rsa-sha1"}, Failure.SHA1),
+    ({"t": "1600000000", "x": "1500000000"}, Failure.REVERSED),
+    ({"x": "1600000000"}, Failure.EXPIRED),
+    ({"h": "to:subject"}, Failure.UNSIGNED_FROM),
+    ({"i": "ann@example.com"}, Failure.WRONG_IDENTITY),
+    ({"d": "slow.example"}, Failure.KEY_LOOKUP),
+    ({"d": "gone.example"}, Failure.NO_KEY),
+    ({"d": "revoked.example"}, Failure.REVOKED_KEY),
+    ({"d": "bad.example"}, Failure.BAD_KEY),
+    ({"d": "spf.example"}, Failure.BAD_KEY),
+    ({"d": "other.example"}, Failure.WRONG_KEY),
+    ({"d": "ed25519.example"}, Failure.WRONG_KEY),
+    ({"d": "strict.example", "i": "@a.strict.example"}, Failure.WRONG_IDENTITY),
+    ({"d": "weak.example"}, Failure.WEAK_KEY),
+    ({"bh": "AAAA"}, Failure.BODY),
+    ({"l": "999"}, Failure.BODY),
+    ({"d": "another.example"}, Failure.HEADER),
+]
+KEYS_OF_KINDS = {
+    "example.org": rsa_key().record,
+    "slow.example": DnsStatus.TIMEOUT,
+    "revoked.example": b"v=DKIM1; p=",
+    "bad.example": b"v=DKIM1; p=AAAA",
+    "spf.example": b"v=spf1 -all",
+    "other.example": published("v=DKIM1; s=other"),
+    "ed25519.example": ed25519_key().record,
+    "strict.example": published("v=DKIM1; t=s"),
+    "another.example": published("v=DKIM1", rsa_key(1024)),
+    "weak.example": b"v=DKIM1; p=" + WEAK_KEY,
+}
+
+
+@pytest.mark.parametrize(("tags", "kind"), KINDS, ids=[str(tags) for tags, _ in KINDS])
+async def test_each_failure_is_of_its_kind(tags: dict[str, str | None], kind: Failure) -> None:
+    table: dict[tuple[str, str], object] = {
+        (f"s1._domainkey.{domain}", "TXT"): [record] if isinstance(record, bytes) else record
+        for domain, record in KEYS_OF_KINDS.items()
+    }
+    result = await verify(handmade(LETTER, rsa_key(), **tags), table=table)
+    assert result.facts()["dkim.failures"] == (kind.value,)
+    assert result.result is kind.status
+
+
+def test_every_kind_of_failure_is_met_above() -> None:
+    assert {kind for _, kind in KINDS} == set(Failure)
+
+
+async def test_kinds_of_failure_are_facts_each_once_and_a_pass_has_none() -> None:
+    octets = handmade(handmade(handmade(LETTER, rsa_key()), rsa_key(), d="a.example"), rsa_key(), d="b.example")
+    assert (await verify(octets)).facts()["dkim.failures"] == ("no-key",)
+    expired = await verify(handmade(octets, rsa_key(), x="1600000000"))
+    assert expired.facts()["dkim.failures"] == ("expired", "no-key")
+    assert (await verify(handmade(LETTER, rsa_key()))).facts()["dkim.failures"] == ()
+
+
+async def test_a_domain_that_is_testing_keeps_the_kind_of_its_failure() -> None:
+    octets = handmade(LETTER, rsa_key()).replace(b"Dear", b"Deer")
+    result = await verify(octets, published("v=DKIM1; t=y"))
+    assert (result.result, result.facts()["dkim.failures"]) == (Status.NEUTRAL, ("body-changed",))
 
 
 async def test_the_body_is_not_hashed_where_there_is_no_key() -> None:

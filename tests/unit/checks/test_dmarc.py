@@ -1,5 +1,6 @@
 """DMARC end to end, on zones in a table: the tree walk, alignment, the policy that applies, and what fails for now."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,17 +9,20 @@ import pytest
 from gateway.author import Author
 from gateway.authres.field import AuthenticationResults, build
 from gateway.checks.base import Subject, Unavailable
+from gateway.checks.dkim.canonical import BodyHash, BodyPlan, Canon
+from gateway.checks.dkim.key import Algorithm
 from gateway.checks.dkim.result import DkimResult, DkimSignatureResult
-from gateway.checks.dkim.signature import Claim
+from gateway.checks.dkim.signature import Claim, Seal, Signature
 from gateway.checks.dkim.status import Status as DkimStatus
+from gateway.checks.dmarc.alignment import Identifier, Mechanism
 from gateway.checks.dmarc.check import DmarcCheck, evaluate
 from gateway.checks.dmarc.identifiers import identifiers
-from gateway.checks.dmarc.judge import Identifier
 from gateway.checks.dmarc.lookup import walk
 from gateway.checks.dmarc.record import Policy
-from gateway.checks.dmarc.result import FACTS, DmarcResult, Mechanism, Status
+from gateway.checks.dmarc.result import FACTS, DmarcResult, Status
 from gateway.checks.dmarc.tree import MAX_QUERIES, path
 from gateway.checks.spf.result import Finding, SpfIdentity, SpfResult, SpfWord
+from gateway.message import Field
 from gateway.system.dns import Status as Dns
 from tests.support.dnstable import TableResolver
 from tests.support.mailbytes import subject_of
@@ -34,12 +38,12 @@ def resolver(records: Records, **others: Any) -> TableResolver:
     return TableResolver(table | {(name.replace("_", "."), "A"): value for name, value in others.items()})
 
 
-def dkim(domain: str, *, verified: bool = True) -> Identifier:
-    return Identifier(Mechanism.DKIM, domain, verified)
+def dkim(domain: str, word: str = "pass") -> Identifier:
+    return Identifier(Mechanism.DKIM, domain, word)
 
 
-def spf(domain: str, *, verified: bool = True) -> Identifier:
-    return Identifier(Mechanism.SPF, domain, verified)
+def spf(domain: str, word: str = "pass") -> Identifier:
+    return Identifier(Mechanism.SPF, domain, word)
 
 
 REJECT = b"v=DMARC1; p=reject"
@@ -55,7 +59,12 @@ async def test_no_record_is_none() -> None:
 async def test_aligned_identifier_passes(found: Identifier) -> None:
     result = await evaluate(resolver({"example.org": REJECT}), "example.org", [dkim("other.example"), found])
     assert result == DmarcResult(
-        Status.PASS, "example.org", domain="example.org", policy=Policy.REJECT, aligned=(found.mechanism,)
+        Status.PASS,
+        "example.org",
+        domain="example.org",
+        policy=Policy.REJECT,
+        published=Policy.REJECT,
+        aligned=(found.mechanism,),
     )
 
 
@@ -137,29 +146,6 @@ class TestWalk:
         assert (result.result, result.policy, result.domain) == (Status.FAIL, Policy.NONE, "example.org")
 
 
-class TestExamplesOfAppendixB4:
-    async def test_b_4_1_simple(self) -> None:
-        dns = resolver({"example.com": REJECT, "signing.example.com": REJECT})
-        result = await evaluate(dns, "example.com", [spf("example.com"), dkim("signing.example.com")])
-        assert (result.result, result.domain) == (Status.PASS, "example.com")
-        assert result.aligned == (Mechanism.SPF, Mechanism.DKIM)
-
-    async def test_b_4_2_deep(self) -> None:
-        dns = resolver({"example.com": REJECT, "signing.example.com": REJECT})
-        author = "a.b.c.d.e.f.g.h.i.j.k.example.com"
-        result = await evaluate(dns, author, [spf("example.com"), dkim("signing.example.com")])
-        assert (result.result, result.domain) == (Status.PASS, "example.com")
-        assert result.aligned == (Mechanism.SPF, Mechanism.DKIM)
-        assert (await evaluate(dns, author, [])).policy is Policy.REJECT
-
-    async def test_b_4_3_public_suffix(self) -> None:
-        dns = resolver({"bank.example": b"v=DMARC1; p=reject; psd=y", "giant.bank.example": b"v=DMARC1; p=quarantine"})
-        found = [spf("mail.giant.bank.example"), dkim("mail.mega.bank.example")]
-        result = await evaluate(dns, "giant.bank.example", found)
-        assert (result.result, result.domain, result.aligned) == (Status.PASS, "giant.bank.example", (Mechanism.SPF,))
-        assert (await evaluate(dns, "giant.bank.example", found[1:])).policy is Policy.QUARANTINE
-
-
 class TestPolicy:
     """RFC 9989 section 4.10.1."""
 
@@ -232,13 +218,13 @@ class TestForNow:
 
     async def test_identifier_that_would_be_aligned_could_not_be_checked(self) -> None:
         dns = resolver({"example.org": REJECT})
-        for found in (dkim("example.org", verified=False), spf("a.example.org", verified=False)):
+        for found in (dkim("example.org", "temperror"), spf("a.example.org", "temperror")):
             assert (await evaluate(dns, "example.org", [found])).result is Status.TEMPERROR
             assert (await evaluate(dns, "example.org", [found, dkim("example.org")])).result is Status.PASS
 
     async def test_signature_of_a_broken_foreign_domain_does_not_turn_a_fail_into_a_temperror(self) -> None:
         dns = resolver({"example.org": REJECT, "evil.example": Dns.SERVFAIL})
-        found = [dkim("evil.example", verified=False), spf("evil.example", verified=False), dkim("evil.example")]
+        found = [dkim("evil.example", "temperror"), spf("evil.example", "temperror"), dkim("evil.example")]
         assert (await evaluate(dns, "example.org", found)).result is Status.FAIL
         assert not any("evil" in name for name, _ in dns.asked)
 
@@ -252,10 +238,83 @@ async def test_common_case_costs_one_query() -> None:
     assert dns.asked == [("_dmarc.example.org", "TXT")]
 
 
-async def test_message_without_one_author_domain_is_a_permerror() -> None:
-    subject = subject_of(b"From: a@example.org, b@example.net\r\n\r\n")
-    result = await DmarcCheck(resolver({"example.org": REJECT}))(subject)
-    assert result == DmarcResult(Status.PERMERROR, reason="the From field names several domains")
+SEVERAL = "the From field names several domains"
+OF_TWO = b"From: a@example.org, b@example.net\r\n\r\n"
+
+
+async def asked_about(octets: bytes, records: Records, *found: Identifier) -> DmarcResult:
+    """The check's result, with DKIM passing for the domains of `found`."""
+    signatures = tuple(signature(one.domain, DkimStatus.PASS) for one in found)
+    subject = replace(subject_of(octets), results={"dkim": DkimResult(signatures=signatures, count=len(signatures))})
+    return await DmarcCheck(resolver(records))(subject)
+
+
+class TestSeveralAuthorDomains:
+    """RFC 9989 sections 5.3.1 and 11.5."""
+
+    async def test_without_a_policy_that_is_broken_it_is_a_permerror(self) -> None:
+        assert await asked_about(OF_TWO, {}) == DmarcResult(Status.PERMERROR, reason=SEVERAL)
+
+    async def test_it_is_no_pass_even_where_each_domain_vouches(self) -> None:
+        zone: Records = {"example.org": REJECT, "example.net": REJECT}
+        result = await asked_about(OF_TWO, zone, dkim("example.org"), dkim("example.net"))
+        assert result == DmarcResult(Status.PERMERROR, reason=SEVERAL)
+
+    @pytest.mark.parametrize(
+        ("records", "author", "policy"),
+        [
+            ({"example.org": REJECT}, "example.org", Policy.REJECT),
+            ({"example.net": REJECT}, "example.net", Policy.REJECT),
+            (
+                {"example.org": b"v=DMARC1; p=none", "example.net": b"v=DMARC1; p=quarantine"},
+                "example.net",
+                Policy.QUARANTINE,
+            ),
+            ({"example.org": b"v=DMARC1; p=quarantine", "example.net": REJECT}, "example.net", Policy.REJECT),
+        ],
+    )
+    async def test_strictest_policy_that_is_broken_applies(self, records: Records, author: str, policy: Policy) -> None:
+        result = await asked_about(OF_TWO, records)
+        assert (result.result, result.from_domain, result.policy) == (Status.FAIL, author, policy)
+        assert result.reason.startswith(SEVERAL)
+
+    async def test_domain_that_vouches_does_not_save_another(self) -> None:
+        zone: Records = {"example.org": REJECT, "example.net": REJECT}
+        result = await asked_about(OF_TWO, zone, dkim("example.net"))
+        assert (result.result, result.from_domain, result.aligned) == (Status.FAIL, "example.org", ())
+
+    async def test_fail_outweighs_what_could_not_be_looked_up(self) -> None:
+        result = await asked_about(OF_TWO, {"example.org": Dns.SERVFAIL, "example.net": b"v=DMARC1; p=none"})
+        assert (result.result, result.from_domain) == (Status.FAIL, "example.net")
+        assert (await asked_about(OF_TWO, {"example.org": Dns.SERVFAIL})).result is Status.TEMPERROR
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            b"From: a@example.net\r\nFrom: a@example.org\r\n",
+            b"From: a@example.org <a@example.net>\r\n",
+            b"From: Public, Bob <bob@example.org>\r\n",
+            b"From: =?utf-8?q?bob=40example.org?=\r\n",
+            b"From: bob@(a comment)example.org\r\n",
+            b"From: bob@example .org\r\n",
+        ],
+    )
+    async def test_unclear_field_does_not_escape_the_policy(self, header: bytes) -> None:
+        result = await asked_about(header + b"\r\n", {"example.org": REJECT}, dkim("example.net"))
+        assert (result.result, result.from_domain, result.policy) == (Status.FAIL, "example.org", Policy.REJECT)
+
+    async def test_message_that_names_nobody_costs_no_lookup(self) -> None:
+        dns = resolver({})
+        for header in (b"Subject: x\r\n", b"From: \r\n", b"From: undisclosed:;\r\n"):
+            result = await DmarcCheck(dns)(subject_of(header + b"\r\n"))
+            assert (result.result, result.from_domain) == (Status.PERMERROR, "")
+        assert dns.asked == []
+
+    async def test_four_domains_are_looked_at(self) -> None:
+        dns = resolver({})
+        field = ", ".join(f"a@d{number}.example" for number in range(100))
+        await DmarcCheck(dns)(subject_of(f"From: {field}\r\n\r\n".encode()))
+        assert len({name for name, _ in dns.asked if name.startswith("_dmarc.d")}) == 4
 
 
 def subject_with(**results: Any) -> Subject:
@@ -275,9 +334,9 @@ async def test_check_that_could_not_answer_is_not_held_against_the_author(silent
     [
         (SpfWord.PASS, SpfIdentity.MAILFROM, (spf("a.example.org"),)),
         (SpfWord.PASS, SpfIdentity.HELO, (spf("a.example.org"),)),
-        (SpfWord.TEMPERROR, SpfIdentity.MAILFROM, (spf("a.example.org", verified=False),)),
-        (SpfWord.FAIL, SpfIdentity.MAILFROM, ()),
-        (SpfWord.NONE, SpfIdentity.MAILFROM, ()),
+        (SpfWord.TEMPERROR, SpfIdentity.MAILFROM, (spf("a.example.org", "temperror"),)),
+        (SpfWord.FAIL, SpfIdentity.MAILFROM, (spf("a.example.org", "fail"),)),
+        (SpfWord.NONE, SpfIdentity.MAILFROM, (spf("a.example.org", "none"),)),
     ],
 )
 def test_identifier_of_spf(word: SpfWord, identity: SpfIdentity, expected: tuple[Identifier, ...]) -> None:
@@ -293,14 +352,174 @@ def test_identifiers_of_dkim() -> None:
         signature("fail.example", DkimStatus.FAIL),
         signature("later.example", DkimStatus.TEMPERROR),
         signature("", DkimStatus.TEMPERROR),
-        replace(signature("partial.example", DkimStatus.PASS), unsigned_octets=9),
+        partial("partial.example"),
+        partial("pass.example"),
     )
-    found = identifiers(subject_with(dkim=DkimResult(signatures=signatures, count=6)))
-    assert found == (dkim("pass.example"), dkim("later.example", verified=False))
+    found = identifiers(subject_with(dkim=DkimResult(signatures=signatures, count=7)))
+    assert found == (
+        dkim("pass.example"),
+        dkim("fail.example", "fail"),
+        dkim("later.example", "temperror"),
+        dkim("partial.example", "partial"),
+    )
 
 
 def signature(domain: str, status: DkimStatus) -> DkimSignatureResult:
     return DkimSignatureResult(result=status, claim=Claim(domain=domain))
+
+
+def partial(domain: str) -> DkimSignatureResult:
+    """A signature that passes for the first octet of a body of ten."""
+    signed = Signature(
+        field=Field("dkim-signature", b""),
+        claim=Claim(domain=domain),
+        seal=Seal(domain, "s", Algorithm.RSA_SHA256, b"x"),
+        identity_domain=domain,
+        headers=("from",),
+        header_canon=Canon.RELAXED,
+        body=BodyPlan(Canon.RELAXED, 1),
+        body_hash=b"x",
+        expires=None,
+    )
+    whole = BodyHash(digest=b"x", body_length=10)
+    return DkimSignatureResult(result=DkimStatus.PASS, claim=signed.claim, signature=signed, body=whole)
+
+
+class TestGrounds:
+    """What the report says a result rests on."""
+
+    @staticmethod
+    async def report(records: Records, author: str, *found: Identifier, **others: Any) -> dict[str, Any]:
+        report: dict[str, Any] = (await evaluate(resolver(records, **others), author, found)).report()
+        return report
+
+    async def test_each_name_of_the_walk_with_what_was_found_there(self) -> None:
+        dns = TableResolver(
+            {
+                ("_dmarc.d.c.b.example.org", "TXT"): [b"v=spf1 -all"],
+                ("_dmarc.c.b.example.org", "TXT"): [REJECT, b"v=DMARC1; p=none"],
+                ("x._dmarc.b.example.org", "TXT"): [REJECT],
+                ("_dmarc.example.org", "TXT"): [b"v=DMARC1; p=none; psd=n"],
+                ("_dmarc.org", "TXT"): [REJECT],
+            }
+        )
+        report = (await evaluate(dns, "d.c.b.example.org", [])).report()
+        assert [tuple(step.values()) for step in report["walk"]] == [
+            ("_dmarc.d.c.b.example.org", "other", "ok", "v=spf1 -all"),
+            ("_dmarc.c.b.example.org", "several", "ok", "v=DMARC1; p=reject"),
+            ("_dmarc.b.example.org", "none", "nodata", ""),
+            ("_dmarc.example.org", "record", "ok", "v=DMARC1; p=none; psd=n"),
+        ]
+        assert report["organizational_domain"] == "example.org"
+
+    async def test_walk_that_failed_ends_where_it_failed(self) -> None:
+        report = await self.report({"example.org": Dns.SERVFAIL}, "a.example.org")
+        assert [(step["name"], step["found"], step["dns"]) for step in report["walk"]] == [
+            ("_dmarc.a.example.org", "none", "nxdomain"),
+            ("_dmarc.example.org", "failed", "servfail"),
+        ]
+        assert (report["organizational_domain"], report["record"]) == ("", None)
+
+    async def test_organizational_domain_is_not_told_where_it_was_not_looked_for(self) -> None:
+        report = await self.report({"a.example.org": REJECT, "example.org": REJECT}, "a.example.org")
+        assert [step["name"] for step in report["walk"]] == ["_dmarc.a.example.org"]
+        assert report["organizational_domain"] == ""
+        related = await self.report(
+            {"a.example.org": REJECT, "example.org": REJECT}, "a.example.org", dkim("example.org")
+        )
+        assert len(related["walk"]) == 3
+        assert related["organizational_domain"] == "example.org"
+
+    async def test_walk_that_found_nothing_is_told_too(self) -> None:
+        report = await self.report({}, "a.example.org")
+        assert [step["name"] for step in report["walk"]] == ["_dmarc.a.example.org", "_dmarc.example.org", "_dmarc.org"]
+        assert report["organizational_domain"] == "a.example.org"
+
+    @pytest.mark.parametrize(
+        ("text", "author", "decided_by", "stated_by"),
+        [
+            ("p=reject", "example.org", "p", "p"),
+            ("p=reject; sp=none; np=none", "example.org", "p", "p"),
+            ("p=reject; sp=none", "there.example.org", "sp", "sp"),
+            ("p=reject", "there.example.org", "sp", "p"),
+            ("p=none; np=reject", "gone.example.org", "np", "np"),
+            ("p=none; np=reject", "there.example.org", "sp", "p"),
+            ("p=none; sp=none; np=reject", "there.example.org", "sp", "sp"),
+            ("p=bogus; rua=mailto:a@example.org", "example.org", "p", "p"),
+            ("rua=mailto:a@example.org", "example.org", "p", ""),
+        ],
+    )
+    async def test_tag_that_decided(self, text: str, author: str, decided_by: str, stated_by: str) -> None:
+        records: Records = {"example.org": f"v=DMARC1; {text}".encode()}
+        record = (await self.report(records, author, there_example_org=["192.0.2.1"]))["record"]
+        assert (record["decided_by"], record["stated_by"]) == (decided_by, stated_by)
+
+    async def test_tags_as_they_are_used(self) -> None:
+        text = b"v=DMARC1; p=reject; sp=QUARANTINE; t=y; adkim=s; aspf=x; rua=mailto:a@example.org"
+        assert (await self.report({"example.org": text}, "example.org"))["record"] == {
+            "domain": "example.org",
+            "text": text.decode(),
+            "p": "reject",
+            "sp": "quarantine",
+            "np": "quarantine",
+            "t": "y",
+            "psd": "u",
+            "adkim": "s",
+            "aspf": "r",
+            "decided_by": "p",
+            "stated_by": "p",
+        }
+
+    async def test_each_identifier_with_its_relation(self) -> None:
+        records: Records = {
+            "example.org": REJECT,
+            "own.example.org": b"v=DMARC1; p=none; psd=n",
+            "slow.example.org": Dns.TIMEOUT,
+        }
+        found = [
+            spf("a.example.org"),
+            dkim("example.org"),
+            dkim("own.example.org"),
+            dkim("example.net"),
+            dkim("slow.example.org"),
+            dkim("a.example.org", "temperror"),
+            dkim("b.example.org", "fail"),
+        ]
+        report = await self.report(records, "example.org", *found)
+        assert [(one["domain"], one["result"], one["relation"], one["aligned"]) for one in report["identifiers"]] == [
+            ("a.example.org", "pass", "same-organization", True),
+            ("example.org", "pass", "identical", True),
+            ("own.example.org", "pass", "other-organization", False),
+            ("example.net", "pass", "other-organization", False),
+            ("slow.example.org", "pass", "unknown", False),
+            ("a.example.org", "temperror", "same-organization", True),
+            ("b.example.org", "fail", "not-asked", False),
+        ]
+        assert {(one["mechanism"], one["mode"]) for one in report["identifiers"]} == {
+            ("spf", "relaxed"),
+            ("dkim", "relaxed"),
+        }
+
+    async def test_identifier_under_a_strict_policy(self) -> None:
+        records: Records = {"example.org": b"v=DMARC1; p=reject; adkim=s"}
+        report = await self.report(records, "example.org", dkim("a.example.org"))
+        assert [(one["mode"], one["relation"]) for one in report["identifiers"]] == [("strict", "not-identical")]
+
+    async def test_identifiers_that_failed_cost_no_lookup(self) -> None:
+        dns = resolver({"example.org": REJECT})
+        await evaluate(dns, "example.org", [dkim("a.example.org", "fail"), spf("b.example.org", "softfail")])
+        assert dns.asked == [("_dmarc.example.org", "TXT")]
+
+    async def test_what_strangers_wrote_is_fit_to_be_shown(self) -> None:
+        records: Records = {"example.org": b"v=DMARC1; p=reject; x=\x1b[2J\r\n\xff" + b"y" * 5000}
+        text = json.dumps(await self.report(records, "example.org"), ensure_ascii=False)
+        assert text.isascii()
+        assert text.isprintable()
+        assert len(text) < 2000
+
+    def test_result_without_grounds_has_the_same_keys(self) -> None:
+        keys = {"walk", "organizational_domain", "record", "identifiers"}
+        assert keys <= DmarcResult(Status.PERMERROR).report().keys()
 
 
 def test_result_as_facts_field_and_report() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.checks.dmarc.record import Mode, Policy, Psd, Record, Trial, parse_record, the_record
+from gateway.checks.dmarc.record import Mode, Policy, Psd, Record, Trial, parse_record, policy_texts, stated_policies
 
 
 def parsed(text: str) -> Record:
@@ -89,13 +89,14 @@ def test_first_of_two_tags_counts() -> None:
     assert parsed("v=DMARC1; p=reject; p=none").policy is Policy.REJECT
 
 
-def test_single_record_among_others_is_found() -> None:
-    assert the_record([b"v=spf1 -all", b"v=DMARC1; p=reject", b"x"]) == parsed("v=DMARC1; p=reject")
+def test_policy_records_are_told_from_others() -> None:
+    texts = (b"v=DMARC1; p=reject", b"V = DMARC1", b"v=DMARC1;p=none")
+    assert policy_texts((b"v=spf1 -all", *texts, b"x", b"v=DMARC11; p=none", b"v=dmarc1; p=none", b"")) == texts
 
 
-def test_several_records_are_none() -> None:
-    assert the_record([b"v=DMARC1; p=reject", b"v=DMARC1; p=reject"]) is None
-    assert the_record([]) is None
+def test_policies_that_are_stated() -> None:
+    assert stated_policies(b"v=DMARC1; NP=none; p=reject; x=y") == ("p", "np")
+    assert stated_policies(b"v=DMARC1; rua=mailto:a@example.org") == ()
 
 
 @given(st.binary() | st.text(max_size=60).map(lambda text: f"v=DMARC1;{text}".encode("utf-8", "replace")))

@@ -13,8 +13,9 @@ from gateway.connection import Connection, Role
 from gateway.envelope import Address, Envelope
 from gateway.facts import FactType
 from gateway.message import Stamped, parse_message
+from gateway.scoring.breaker import Cause
 from gateway.scoring.hosts import SpamdHost
-from gateway.scoring.scorer import Cause, Scored, Unscored
+from gateway.scoring.scorer import Scored, Unscored
 from gateway.scoring.spamc import Score
 from gateway.system.spool import Spool
 from tests.support.fakespamd import FakeSpamd, replying, scored

@@ -58,19 +58,128 @@ async def test_facts_are_those_that_are_declared() -> None:
         "spf.identity": "mailfrom",
         "spf.domain": "good.example",
         "spf.helo": "fail",
+        "spf.mechanism": "ip4:192.0.2.0/24",
     }
     assert set(result.facts()) == {fact.name for fact in FACTS}
 
 
 async def test_the_report_says_what_matched() -> None:
-    assert (await check()).report() == {
+    reported = (await check(helo="bare.example")).report()
+    assert reported.pop("checked") == [
+        {
+            "identity": "mailfrom",
+            "domain": "good.example",
+            "result": "pass",
+            "mechanism": "ip4:192.0.2.0/24",
+            "trail": [{"domain": "good.example", "term": "ip4:192.0.2.0/24"}],
+            "lookups": 0,
+            "void_lookups": 0,
+            "reason": "",
+        },
+        {
+            "identity": "helo",
+            "domain": "bare.example",
+            "result": "none",
+            "mechanism": "",
+            "trail": [],
+            "lookups": 0,
+            "void_lookups": 0,
+            "reason": "",
+        },
+    ]
+    assert reported == {
         "result": "pass",
         "identity": "mailfrom",
         "domain": "good.example",
-        "helo": "pass",
+        "helo": "none",
         "mechanism": "ip4:192.0.2.0/24",
         "reason": "",
     }
+
+
+async def test_helo_that_decides_is_reported_once() -> None:
+    assert [one["identity"] for one in (await check(sender="")).report()["checked"]] == ["helo"]
+
+
+async def trail(record: bytes, **zone: Any) -> tuple[str, str, int, int]:
+    """The word, the way to the term that decided, and the lookups and void lookups spent."""
+    finding = (await judge(record, **zone)).finding
+    way = " > ".join(f"{domain} {term}" for domain, term in finding.trail)
+    return finding.result, way, finding.lookups, finding.void_lookups
+
+
+INCLUDED = {
+    "a.example/TXT": [b"v=spf1 -ip4:203.0.113.0/24 a:gone.example include:b.example -all"],
+    "b.example/TXT": [b"v=spf1 ip4:198.51.100.0/24 ip4:192.0.2.0/24 -all"],
+    "c.example/TXT": [b"v=spf1 ip4:192.0.2.1 -all"],
+    "fails.example/TXT": [b"v=spf1 -ip4:192.0.2.1 +all"],
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        (b"v=spf1 ip4:192.0.2.1 -all", ("pass", "d.example ip4:192.0.2.1", 0, 0)),
+        (b"v=spf1 -all", ("fail", "d.example -all", 0, 0)),
+        (b"v=spf1 ip4:203.0.113.1", ("neutral", "", 0, 0)),
+        (b"v=spf1 mx include:c.example ~all", ("pass", "d.example include:c.example > c.example ip4:192.0.2.1", 2, 1)),
+        (
+            b"v=spf1 include:a.example",
+            ("pass", "d.example include:a.example > a.example include:b.example > b.example ip4:192.0.2.0/24", 3, 1),
+        ),
+        (b"v=spf1 include:fails.example ~all", ("softfail", "d.example ~all", 1, 0)),
+        (
+            b"v=spf1 include:fails.example redirect=c.example",
+            ("pass", "d.example redirect=c.example > c.example ip4:192.0.2.1", 2, 0),
+        ),
+        (b"v=spf1 include:%{d1}.c.example -all", ("permerror", "d.example include:%{d1}.c.example", 1, 1)),
+    ],
+)
+async def test_the_trail_leads_to_what_matched(record: bytes, found: tuple[str, str, int, int]) -> None:
+    assert await trail(record, **INCLUDED) == found
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        (b"v=spf1 +bogus", ("permerror", "d.example ", 0, 0)),
+        (b"v=spf1 a include:gone.example", ("permerror", "d.example include:gone.example", 2, 2)),
+        (b"v=spf1 include:slow.example", ("temperror", "d.example include:slow.example", 1, 0)),
+        (b"v=spf1 redirect=bad.example", ("permerror", "d.example redirect=bad.example > bad.example ", 1, 0)),
+        (b"v=spf1 a:x.example mx:x.example exists:x.example", ("permerror", "d.example exists:x.example", 3, 3)),
+    ],
+)
+async def test_the_trail_of_an_error_ends_where_it_arose(record: bytes, found: tuple[str, str, int, int]) -> None:
+    zone = {"slow.example/TXT": Status.SERVFAIL, "bad.example/TXT": [b"v=spf1 ip4:1.2.3"]}
+    assert await trail(record, **zone) == found
+
+
+async def test_terms_that_need_a_lookup_are_counted_and_ten_of_them_are_allowed() -> None:
+    zone = {f"n{number}.example/TXT": [b"v=spf1 ?ip4:192.0.2.1"] for number in range(10)}
+    ten = b" ".join(b"include:n%d.example" % number for number in range(10))
+    assert await trail(b"v=spf1 ip4:203.0.113.1 %b -all" % ten, **zone) == ("fail", "d.example -all", 10, 0)
+    word, way, lookups, _ = await trail(b"v=spf1 %b a:late.example -all" % ten, **zone)
+    assert (word, way, lookups) == ("permerror", "d.example a:late.example", 11)
+
+
+async def test_what_took_too_long_is_told_with_its_place() -> None:
+    table: Table = {("d.example", "TXT"): [b"v=spf1 include:_spf.d.example -all"]}
+
+    class Slow(TableResolver):
+        async def query(self, name: str, rrtype: str) -> Answer:
+            if name == "_spf.d.example":
+                await asyncio.sleep(60)
+            return await super().query(name, rrtype)
+
+    check = SpfCheck(SpfSettings(deadline=1.0), resolver=Slow(table))
+    finding = (await check(spf_subject(IP, "mail", "ann@d.example"))).finding
+    assert (finding.result, [term for _, term in finding.trail]) == ("temperror", ["include:_spf.d.example"])
+
+
+async def test_the_directive_is_of_the_domains_own_record() -> None:
+    assert (await judge(b"v=spf1 include:c.example -all", **INCLUDED)).finding.directive == "include:c.example"
+    assert (await judge(b"v=spf1 redirect=a.example", **INCLUDED)).finding.directive == "include:b.example"
+    assert (await judge(b"v=spf1 a:%{z}", **INCLUDED)).finding.directive == ""
 
 
 @pytest.mark.parametrize("role", [Role.RELAY, Role.INTERNAL])

@@ -12,7 +12,8 @@ import pytest
 from gateway.cli import main
 from gateway.config import DEFAULT_PATH
 from tests.support.gateway import dns_process
-from tests.support.sealing import sealed
+from tests.support.mailbytes import message_of
+from tests.support.sealing import pem, sealed
 from tests.support.signing import rsa_key, signed
 
 CLIENT = "192.0.2.7"
@@ -78,7 +79,7 @@ def test_the_json_has_every_key_and_the_words_of_rfc_8601(
     letter: Path, dns: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = found(capsys, letter, *ENVELOPE, "--rcpt", "alice@example.org", "--dns", dns)
-    assert set(result) == {*SHAPES, "dkim", "facts", "authentication_results", "milliseconds"}
+    assert set(result) == {*SHAPES, "dkim", "facts", "refused", "authentication_results", "milliseconds"}
     for key, least in SHAPES.items():
         assert least <= result[key].keys(), key
     assert [result[check]["result"] for check in ("iprev", "spf", "arc", "dmarc")] == ["pass", "pass", "none", "pass"]
@@ -147,6 +148,50 @@ def test_the_stamped_message_is_the_original_below_our_fields(
     names = [line.partition(b":")[0] for line in ours.split(b"\r\n") if line and not line.startswith(b" ")]
     assert names == [b"X-Mailward-Tag", b"X-Mailward-Unscored", b"Authentication-Results", b"Received"]
     assert b"dkim=pass" in ours
+
+
+def sealing_config(directory: Path) -> Path:
+    """A configuration that seals, with its key beside it."""
+    (directory / "arc.pem").write_bytes(pem(rsa_key()))
+    (directory / "arc.pem").chmod(0o600)
+    config = directory / "mailward.toml"
+    config.write_text(
+        'hostname = "mx.example.org"\ndomains = ["example.org"]\n[route.default]\nhosts = ["maildir:///nowhere"]\n'
+        f'[arc.seal]\ndomain = "sender.example"\nselector = "s1"\nkey = "{directory / "arc.pem"}"\n'
+    )
+    return config
+
+
+def test_the_stamped_message_is_sealed_if_the_gateway_seals(
+    letter: Path, dns: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    sealing = ("--config", sealing_config(tmp_path))
+    assert check(letter, *ENVELOPE, "--dns", dns, "--stamped", *sealing) == 0
+    stamped = capfdbinary.readouterr().out
+    assert message_of(stamped).fields[0].name == "arc-seal"
+    letter.write_bytes(stamped)
+    assert check(letter, *ENVELOPE, "--dns", dns, "--json") == 0
+    arc = json.loads(capfdbinary.readouterr().out)["arc"]
+    assert (arc["result"], arc["sealers"]) == ("pass", ["sender.example"])
+
+
+def test_a_message_is_examined_without_the_key_that_others_may_not_read(
+    letter: Path, dns: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    config = sealing_config(tmp_path)
+    (tmp_path / "arc.pem").unlink()
+    assert check(letter, *ENVELOPE, "--dns", dns, "--stamped", "--config", config) == 0
+    shown = capfdbinary.readouterr()
+    assert b"ARC-" not in shown.out
+    assert shown.err.startswith(b"mailward check: the message is not sealed: ")
+
+
+def test_an_override_of_dmarc_is_shown(letter: Path, dns: str, capsys: pytest.CaptureFixture[str]) -> None:
+    letter.write_bytes(LETTER)  # not signed, and from elsewhere
+    elsewhere = ("--ip", "192.0.2.66", "--helo", "x.example", "--from", "bob@x.example", "--dns", dns)
+    verdict = found(capsys, letter, *elsewhere)["verdict"]
+    assert (verdict["action"], verdict["dmarc_override"]) == ("quarantine", "local_policy")
+    assert found(capsys, letter, *ENVELOPE, "--dns", dns)["verdict"]["dmarc_override"] == ""
 
 
 def test_a_message_that_is_refused_has_no_stamped_form(
@@ -224,6 +269,110 @@ def batch(
 def case(file: Path, **more: Any) -> bytes:
     given = {"file": str(file), "ip": CLIENT, "helo": "mail.sender.example", "mail_from": "ann@sender.example"}
     return json.dumps(given | more).encode()
+
+
+WIRE = LETTER + b"more\r\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "what", "reply"),
+    [
+        (WIRE + b"a\0b\r\n", "an octet of zero", "554 5.6.11 Message refused: it has a NUL octet"),
+        (WIRE + b"a\nb\r\n", "a CR or an LF", "554 5.6.11 Message refused: it has a CR or an LF without the other"),
+        (WIRE + b"a\rb\r\n", "a CR or an LF", "554 5.6.11 "),
+        (WIRE.replace(b"\r\n", b"\n") + b"a\rb\n", "a CR or an LF", "554 5.6.11 "),
+        (WIRE + b"x" * 70_000, "a line above the limit", "554 5.6.11 Message refused: it has a line that is too long"),
+    ],
+    ids=["NUL", "bare LF", "bare CR", "bare CR in a file with LF", "long line"],
+)
+def test_what_the_session_would_refuse_is_told_and_examined_nonetheless(
+    tmp_path: Path, dns: str, capsys: pytest.CaptureFixture[str], octets: bytes, what: str, reply: str
+) -> None:
+    file = tmp_path / "refused.eml"
+    file.write_bytes(octets)
+    result = found(capsys, file, *ENVELOPE, "--dns", dns)
+    [refusal] = result["refused"]
+    assert refusal["at"] == "DATA"
+    assert refusal["what"].startswith(what)
+    assert refusal["reply"].startswith(reply)
+    assert result["facts"]["subject"] == "A letter"
+    assert check(file, *ENVELOPE, "--dns", dns) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("refused")]
+    assert line.startswith(f"refused  at DATA, for {what}")
+    assert reply in line
+
+
+@pytest.mark.parametrize("octets", [WIRE, WIRE.replace(b"\r\n", b"\n"), WIRE.removesuffix(b"\r\n"), b"\n", b""])
+def test_what_the_session_would_take_is_not_told(
+    tmp_path: Path, dns: str, capsys: pytest.CaptureFixture[str], octets: bytes
+) -> None:
+    file = tmp_path / "taken.eml"
+    file.write_bytes(octets)
+    assert found(capsys, file, *ENVELOPE, "--rcpt", "alice@anywhere.example", "--dns", dns)["refused"] == []
+
+
+def configuration(root: Path, dns: str, more: str = "") -> Path:
+    """A configuration of which nothing matters but what is given; its rules of the site are in rules.d."""
+    (root / "rules.d").mkdir()
+    config = root / "mailward.toml"
+    config.write_text(f"""
+hostname = "mx.example.org"
+domains = ["example.org", "example.net"]
+[dns]
+servers = ["{dns}"]
+[rules]
+site = "{root}/rules.d"
+lists = "{root}/lists"
+[route.default]
+hosts = ["maildir:///nowhere"]
+{more}
+""")
+    return config
+
+
+def test_a_message_that_is_too_large_is_told(
+    letter: Path, dns: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configuration(tmp_path, dns, "[session]\nmax_size = 65536")
+    letter.write_bytes(WIRE + b"x\r\n" * 30_000)
+    [refusal] = found(capsys, letter, *ENVELOPE, "--config", config)["refused"]
+    assert (refusal["at"], refusal["reply"][:9]) == ("DATA", "552 5.3.4")
+
+
+def test_recipients_that_are_not_ours_are_told_by_the_configuration(
+    letter: Path, dns: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configuration(tmp_path, dns)
+    recipients = ("alice@example.org", "eve@elsewhere.example", "root%elsewhere.example@example.net", "postmaster")
+    given = [word for recipient in recipients for word in ("--rcpt", recipient)]
+    result = found(capsys, letter, *ENVELOPE, *given, "--config", config)
+    assert [(one["at"], one["what"], one["reply"][:9]) for one in result["refused"]] == [
+        ("RCPT", "eve@elsewhere.example", "550 5.7.1"),
+        ("RCPT", "root%elsewhere.example@example.net", "550 5.7.1"),
+    ]
+
+
+def test_unclean_text_that_the_configuration_takes_is_not_told(
+    letter: Path, dns: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    config = configuration(tmp_path, dns, '[session]\nunclean_text = "normalise-breaking-signatures"')
+    letter.write_bytes(letter.read_bytes() + b"a\nb\r\n")
+    assert check(letter, *ENVELOPE, "--config", config, "--json") == 0
+    assert json.loads(capfdbinary.readouterr().out)["refused"] == []
+    assert check(letter, *ENVELOPE, "--config", config, "--stamped") == 0
+    assert capfdbinary.readouterr().out.endswith(b"Dear Alice,\r\na\r\nb\r\n")
+
+
+def test_received_spf_is_among_our_fields_where_it_is_wanted(
+    letter: Path, dns: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    config = configuration(tmp_path, dns, "[spf]\nreceived_spf = true")
+    assert check(letter, *ENVELOPE, "--config", config, "--stamped") == 0
+    assert (
+        b"\r\nReceived-SPF: pass identity=mailfrom; client-ip=192.0.2.7;\r\n"
+        b' envelope-from="ann@sender.example"; helo=mail.sender.example;\r\n'
+        b' mechanism="ip4:192.0.2.7"; receiver=mx.example.org\r\nReceived: from mail.sender.example'
+    ) in capfdbinary.readouterr().out
 
 
 def test_a_batch_is_answered_line_by_line_in_its_order(
@@ -306,23 +455,10 @@ def test_a_batch_of_thousands_needs_no_more_memory_than_one_of_hundreds(
 def test_what_a_configuration_says_is_used(
     letter: Path, dns: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "rules.d").mkdir()
+    config = configuration(tmp_path, dns, '[networks]\nown = ["192.0.2.0/24"]')
     (tmp_path / "rules.d" / "x.toml").write_text(
         '[[rule]]\nid = "mine"\nwhy = "a test"\nwhen = \'subject == "A letter"\'\nthen = "defer"\n'
     )
-    config = tmp_path / "mailward.toml"
-    config.write_text(f"""
-hostname = "mx.example.org"
-domains = ["example.org"]
-[dns]
-servers = ["{dns}"]
-[rules]
-site = "{tmp_path}/rules.d"
-[route.default]
-hosts = ["maildir:///nowhere"]
-[networks]
-own = ["192.0.2.0/24"]
-""")
     result = found(capsys, letter, *ENVELOPE, "--config", config)
     assert result["facts"]["client.role"] == "internal"
     assert result["verdict"]["action"] == "defer"

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.cli import main
 from tests.support.certificates import make_certificate
+from tests.support.sealing import pem
+from tests.support.signing import rsa_key
 
 LEAST = """\
 hostname = "mx.example.org"
@@ -68,6 +70,24 @@ def test_a_certificate_with_another_key_is_an_error(config: Path, capsys: pytest
         config.write_text(f'{original}[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n')
         assert check(config) == status
     assert "KEY_VALUES_MISMATCH" in capsys.readouterr().err.upper().replace(" ", "_")
+
+
+def test_a_sealing_key_that_cannot_be_used_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config.parent / "arc.pem"
+    config.write_text(f'{config.read_text()}[arc.seal]\ndomain = "mx.example.org"\nselector = "s1"\nkey = "{path}"\n')
+    assert check(config) == 2
+    path.write_bytes(pem(rsa_key()))
+    path.chmod(0o644)
+    assert check(config) == 2
+    path.chmod(0o640)
+    assert check(config) == 0
+    path.write_bytes(pem(rsa_key(1024)))
+    assert check(config) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"[arc.seal] key: {path} cannot be read: No such file or directory",
+        f"[arc.seal] key: {path} is open to every user of this host: chmod o= {path}",
+        f"[arc.seal] key: {path}: the RSA key has 1024 bits, not 2048 to 4096",
+    ]
 
 
 def test_a_configuration_that_is_not_there_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
