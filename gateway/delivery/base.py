@@ -1,5 +1,6 @@
 """What a next hop is: the place that a message is handed to while its sender waits."""
 
+from collections.abc import Set
 from typing import Protocol
 
 from gateway.connection import Connection
@@ -14,6 +15,10 @@ class Delivery(Protocol):
 
     async def recipient(self, recipient: Recipient) -> Reply:
         """Ask the next hop for one recipient: its own refusal, or a 250."""
+        ...
+
+    def let_go(self) -> None:
+        """The sender will take its time: give back what others may need. The transaction goes on all the same."""
         ...
 
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
@@ -32,6 +37,11 @@ class NextHop(Protocol):
     name: str
     shares_transactions: bool
     """False where recipients could fare differently after DATA (LMTP, no live verification): one at a time."""
+
+    @property
+    def carries(self) -> Set[str]:
+        """The extensions, by their keyword for EHLO, that it is known to have at this time."""
+        ...
 
     def open(self, connection: Connection, envelope: Envelope, client_name: str) -> Delivery:
         """Begin a transaction; no I/O yet. `client_name` is the client's confirmed reverse name, or ""."""

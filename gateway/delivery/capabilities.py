@@ -1,6 +1,6 @@
 """Capabilities: turns the answer to EHLO or LHLO into what a next hop offers (RFC 5321 section 4.1.1.1). Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from gateway.delivery.answer import Answer
@@ -17,6 +17,10 @@ class Capabilities:
         """Read an answer to EHLO; its first line is a greeting. Words are only compared, never sent on."""
         words = (line.upper().split() for line in answer.lines[1:])
         return cls(offered={keyword: tuple(parameters) for keyword, *parameters in filter(None, words)})
+
+    def without(self, keyword: str) -> Self:
+        """The same, as if that extension were not offered."""
+        return replace(self, offered={name: words for name, words in self.offered.items() if name != keyword})
 
     def __contains__(self, keyword: str) -> bool:
         return keyword in self.offered

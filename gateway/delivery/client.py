@@ -102,10 +102,9 @@ class Client:
         piece = b""
         for following in stuffed(chunks):
             if piece:
-                self._wire.write(piece)
-                await self._wire.drained()
-                if self._wire.unread:
-                    return (await self._take(1))[0]
+                await self._push(piece)
+            if self._wire.unread:
+                return (await self._take(1))[0]
             piece = following
         self._wire.write(piece)
         self.committed = True
@@ -143,8 +142,25 @@ class Client:
                 raise Broken(Failure.LOST, f"RSET was answered {answers[-1]}")
 
     async def _ask(self, octets: bytes, count: int) -> list[Answer]:
+        await self._expect_silence()
         self._wire.write(octets)
         return await self._take(count)
+
+    async def _expect_silence(self) -> None:
+        """Raises Broken where an answer is here already: it is none to what is asked next, and all that follow would
+        be taken for answers to something else."""
+        if self._wire.unread:
+            (answer,) = await self._take(1)
+            raise Broken(Failure.UNEXPECTED, f"{answer} came unasked")
+
+    async def _push(self, piece: bytes) -> None:
+        """Write octets of a message. Raises Broken, but not where an answer came before the connection ended."""
+        try:
+            self._wire.write(piece)
+            await self._wire.drained()
+        except Broken:
+            if not self._wire.unread:
+                raise
 
     async def _take(self, count: int) -> list[Answer]:
         return self._looked_at(await self._wire.answers(count, within=self._terms.command))
@@ -175,6 +191,10 @@ class Client:
         self.capabilities = NOTHING
         answer = await self.ask(Step.EHLO, f"{verb} {self._terms.hostname}\r\n".encode())
         self.capabilities = Capabilities.of(answer)
+        if self._terms.tls is not TlsMode.VERIFIED:
+            self.capabilities = self.capabilities.without(
+                "REQUIRETLS"
+            )  # which needs a known host (RFC 8689 section 4.2)
 
     async def become(self, commands: Sequence[bytes]) -> None:
         """Speak for one client from now on (XCLIENT)."""
@@ -207,8 +227,12 @@ async def open_client(endpoint: Endpoint, terms: Terms) -> Client:
 
 def tls_context(mode: TlsMode, authorities: str = "") -> ssl.SSLContext:
     """The client side of TLS 1.2 or later. `authorities` is a PEM file; empty means those of the system."""
-    context = ssl.create_default_context(cafile=authorities or None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if authorities:
+        context.load_verify_locations(authorities)
+    elif mode is TlsMode.VERIFIED:
+        context.load_default_certs()  # a hundred and more, so only where they are asked
     if mode is not TlsMode.VERIFIED:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

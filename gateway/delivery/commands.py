@@ -1,7 +1,8 @@
 """Commands: turns an envelope and what is known of its client into command lines for a next hop. Pure.
 
-RFC 5321 sections 4.1.1.2 and 4.1.1.3, RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), and
-Postfix's XFORWARD and XCLIENT. A parameter goes out only where the next hop offers its extension.
+RFC 5321 sections 4.1.1.2 and 4.1.1.3, RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN),
+RFC 8689 (REQUIRETLS), and Postfix's XFORWARD and XCLIENT. A parameter goes out only where the next hop offers its
+extension.
 """
 
 import re
@@ -77,6 +78,8 @@ def mail(envelope: Envelope, wording: Wording, size: int | None, offered: Capabi
         parameters.append("BODY=8BITMIME")
     if wording is Wording.UTF8 and "SMTPUTF8" in offered:
         parameters.append("SMTPUTF8")
+    if envelope.requiretls and "REQUIRETLS" in offered:
+        parameters.append("REQUIRETLS")
     if "DSN" in offered:
         parameters += filter(_mail_parameter_re.match, envelope.parameters)
     return _line(f"MAIL FROM:<{envelope.reverse_path}>", *parameters)

@@ -7,6 +7,7 @@ answers.
 
 import asyncio
 import logging
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -75,6 +76,10 @@ class SmtpRoute:
         self.manner = manner
         self.shares_transactions = manner.protocol is Protocol.SMTP and manner.verification is Verification.LIVE
 
+    @property
+    def carries(self) -> Set[str]:
+        return self.pool.learned.carries
+
     def open(self, connection: Connection, envelope: Envelope, client_name: str) -> "SmtpDelivery":
         return SmtpDelivery(self, commands.Client(connection, client_name, envelope.id), envelope)
 
@@ -103,6 +108,9 @@ class SmtpDelivery:
         finally:
             self._lease.release() if self._mail_refusal else self._lease.hold()
 
+    def let_go(self) -> None:
+        self._lease.release()
+
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         try:
             async with asyncio.timeout(self._manner.patience.transfer - spent):
@@ -118,6 +126,8 @@ class SmtpDelivery:
 
     async def _ask(self, recipient: Recipient, session: Client) -> Reply:
         offered = session.capabilities
+        if self._envelope.requiretls and "REQUIRETLS" not in offered:
+            return outcome.NO_REQUIRETLS
         if "SMTPUTF8" not in offered and not (recipient.address.is_ascii and commands.is_ascii(self._envelope)):
             return outcome.NO_UTF8_ADDRESS
         opening: tuple[bytes, ...] = ()
@@ -214,6 +224,8 @@ def _answered(step: Step, answer: Answer, session: Client) -> Outcome:
 def _lacking(need: Wording, envelope: Envelope, offered: Capabilities) -> Reply | None:
     """What the sender is told if the server cannot take such a message. Nothing is re-encoded: signatures would
     break."""
+    if envelope.requiretls and "REQUIRETLS" not in offered:
+        return outcome.NO_REQUIRETLS
     if need is Wording.UTF8 and "SMTPUTF8" not in offered:
         return outcome.NO_UTF8_HEADER if commands.is_ascii(envelope) else outcome.NO_UTF8_ADDRESS
     if need is Wording.EIGHT_BIT and "8BITMIME" not in offered:

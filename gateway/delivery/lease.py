@@ -66,7 +66,11 @@ class Lease:
     async def _take(self, take: Callable[[], Awaitable[Client]]) -> Client:
         self.session = session = await take()
         self._until = asyncio.get_running_loop().time() + self._patience
-        await self._prepare(session)
+        try:
+            await self._prepare(session)
+        except BaseException:
+            self.release()  # what is asked next must not go over a session that is not prepared
+            raise
         return session
 
     def _stop_clock(self) -> None:

@@ -47,6 +47,7 @@ class MaildirHop:
     """Takes mail for any address it is asked for (a gateway.delivery.base.NextHop)."""
 
     shares_transactions = True
+    carries = frozenset({"REQUIRETLS"})  # nothing leaves this host; and nobody here writes the notifications of DSN
 
     def __init__(self, name: str, root: Path, *, disk: Executor, names: MaildirNames) -> None:
         self.name = name
@@ -66,6 +67,9 @@ class MaildirDelivery:
 
     async def recipient(self, recipient: Recipient) -> Reply:
         return ACCEPTED if _fits(recipient.address) else TOO_LONG
+
+    def let_go(self) -> None:
+        pass
 
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         hop = self.hop
@@ -103,8 +107,8 @@ def _store(hop: MaildirHop, envelope: Envelope, stamped: Stamped) -> list[str]:
     """Write all, then show all; whatever fails, nobody has the message. Raises OSError."""
     drafts: list[Draft] = []
     with ExitStack() as undo:
-        for recipient in envelope.recipients:
-            drafts.append(_draft(hop, envelope, recipient.address, stamped))
+        for maildir, address in _mailboxes(hop.root, envelope).items():
+            drafts.append(_draft(hop, envelope, maildir, address, stamped))
             undo.callback(drafts[-1].discard)
         for draft in drafts:
             draft.publish()
@@ -112,8 +116,15 @@ def _store(hop: MaildirHop, envelope: Envelope, stamped: Stamped) -> list[str]:
     return [draft.name for draft in drafts]
 
 
-def _draft(hop: MaildirHop, envelope: Envelope, address: Address, stamped: Stamped) -> Draft:
-    maildir = mailbox(hop.root, address)
+def _mailboxes(root: Path, envelope: Envelope) -> dict[Path, Address]:
+    """The Maildirs of the recipients, each with the address that named it first: nobody gets a message twice."""
+    mailboxes: dict[Path, Address] = {}
+    for recipient in envelope.recipients:
+        mailboxes.setdefault(mailbox(root, recipient.address), recipient.address)
+    return mailboxes
+
+
+def _draft(hop: MaildirHop, envelope: Envelope, maildir: Path, address: Address, stamped: Stamped) -> Draft:
     make_maildir(maildir)
     trace = f"Return-Path: <{envelope.reverse_path}>\r\nDelivered-To: {address}\r\n".encode()
     chunks: Iterator[bytes] = chain((trace,), stamped.chunks())

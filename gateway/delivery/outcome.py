@@ -79,6 +79,7 @@ REPLIES = {failure: reply(f"451 {detail}", text) for failure, (detail, text) in 
 # What the next hop cannot take of a message that needs more than it offers.
 NO_EIGHT_BIT = reply("554 5.6.3", "The mail server of this domain does not take 8-bit content")  # RFC 6152 section 3
 NO_UTF8_ADDRESS = reply("550 5.6.7", "The mail server of this domain does not take internationalised addresses")
+NO_REQUIRETLS = reply("550 5.7.30", "REQUIRETLS support required")  # RFC 8689 section 4.2.1
 NO_UTF8_HEADER = reply("554 5.6.9", "The mail server of this domain does not take internationalised headers")
 
 # RFC 5321 section 4.3.2: the class of a success at each step.

@@ -1,19 +1,31 @@
-"""Pool: the sessions of one route, kept for the next transaction, and opened to the first of its hosts that answers."""
+"""Pool: the sessions of one route, kept for the next transaction, and opened to the first of its hosts that answers.
+
+Their number is bounded for the host: an open session has a place there, also while it waits for work. Where another
+worker waits for a place, one without work gives way.
+"""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from gateway.delivery.client import Client, Terms, open_client
 from gateway.delivery.endpoint import Endpoint
+from gateway.delivery.learned import Learned
 from gateway.delivery.outcome import Failure
 from gateway.delivery.wire import Broken
+from gateway.system.board import Region
+from gateway.system.hostcounts import HostCounts, Places
+from gateway.system.hostmark import HostMark
+from gateway.system.line import Line, Refusal
+
+GIVE_WAY = 0.05  # seconds between two looks whether another worker waits for what has no work here
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How many sessions there may be, and how long one is used. Times are seconds."""
 
-    connections: int  # in all, of this process
+    connections: int  # in all, of the host
     held: int  # of them, by transactions whose sender is not done with RCPT
     wait: float  # for a connection of another transaction, where all are in use
     idle: float  # before a session without work is closed
@@ -25,74 +37,90 @@ class Bounds:
 class Pool:
     """Whoever takes a session gives it back, in whatever state it is. Idle ones wait in the order of their use."""
 
-    def __init__(self, endpoints: tuple[Endpoint, ...], terms: Terms, bounds: Bounds) -> None:
+    def __init__(
+        self, endpoints: tuple[Endpoint, ...], terms: Terms, bounds: Bounds, *, name: str, region: Region
+    ) -> None:
+        """`name` is the route's: the pools of that name share their places, each in its worker's `region`."""
         self._endpoints = endpoints
         self._terms = terms
         self._bounds = bounds
         self._idle: dict[Client, asyncio.TimerHandle] = {}  # the last one was used last
-        self._slots = asyncio.Semaphore(bounds.connections)
-        self._dead: dict[Endpoint, float] = {}  # until when
-        self._held = 0
+        counts = HostCounts(region)
+        self._places = Places(counts, f"connections of route {name}", bounds.connections)
+        self._holds = Places(counts, f"held by route {name}", bounds.held)
+        self._line = Line[Client | Places](region, f"route {name}")
+        self._dead = {endpoint: HostMark(region, str(endpoint)) for endpoint in endpoints}
+        self._watch: asyncio.TimerHandle | None = None
         self._closed = False
+        self.learned = Learned(endpoints, terms)
 
     async def take(self) -> Client:
         """A session that waits, else a new one. Raises Broken."""
-        await self._take_slot()
-        while self._idle:
-            client, expiry = self._idle.popitem()
-            expiry.cancel()
-            if client.usable:
-                return client
-            client.close()
-        return await self._open()
+        got = await self._line.wait(
+            self._idle_or_place, wants="a session", seconds=self._bounds.wait, undo=self._put_back
+        )
+        return await self._open(got) if isinstance(got, Places | Refusal) else got
 
     async def take_new(self) -> Client:
         """A session of its own, after one that waited was found dead: the others are as old, and go. Raises Broken."""
-        await self._take_slot()
         self._drop_idle()
-        return await self._open()
+        got = await self._line.wait(self._place, wants="a place", seconds=self._bounds.wait, undo=self._put_back)
+        assert not isinstance(got, Client)
+        return await self._open(got)
 
     def give_back(self, client: Client) -> None:
         """End the use of a session: it is kept if it can serve again, else closed."""
-        self._slots.release()
         if self._closed or not client.usable or client.is_personal or self._is_spent(client):
-            client.close()
-            return
+            return self._close(client)
+        if self._line.is_awaited_elsewhere:
+            return self._close(client)
         if client.in_transaction:
             client.reset()
         expiry = asyncio.get_running_loop().call_later(self._bounds.idle, self._expire, client)
         self._idle[client] = expiry
+        self._line.released()
+        return self._watch_idle()
 
     def hold(self) -> bool:
         """Ask to keep a session while a sender makes up its mind; false where too many do so already."""
-        granted = self._held < self._bounds.held
-        self._held += granted
-        return granted
+        return self._holds.take()
 
     def unhold(self) -> None:
-        self._held -= 1
+        self._holds.leave()
 
     def close(self) -> None:
         """Close what waits now, and each session that is in use when it comes back."""
         self._closed = True
         self._drop_idle()
 
-    async def _take_slot(self) -> None:
-        if not self._slots.locked():
-            await self._slots.acquire()  # at once
-            return
-        try:
-            async with asyncio.timeout(self._bounds.wait):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Broken(Failure.BUSY, f"all {self._bounds.connections} connections are in use") from error
+    def _idle_or_place(self) -> Client | Places | None:
+        while self._idle:
+            client, expiry = self._idle.popitem()
+            expiry.cancel()
+            if client.usable:
+                return client
+            client.close()
+            self._places.leave()
+        return self._place()
 
-    async def _open(self) -> Client:
-        """Open a session in the slot that is held; the slot is free again when that fails."""
+    def _place(self) -> Places | None:
+        return self._places if self._places.take() else None
+
+    def _put_back(self, got: Client | Places) -> None:
+        """Of a transaction that was given up while it waited."""
+        if isinstance(got, Client):
+            return self.give_back(got)
+        got.leave()
+        return self._line.released()
+
+    async def _open(self, got: Places | Refusal) -> Client:
+        """Open a session in the place that is held; it is free again when that fails."""
+        if isinstance(got, Refusal):
+            raise Broken(Failure.BUSY, f"all {self._bounds.connections} connections are in use")
         try:
             return await self._open_first()
         except BaseException:
-            self._slots.release()
+            self._put_back(got)
             raise
 
     async def _open_first(self) -> Client:
@@ -101,17 +129,18 @@ class Pool:
             try:
                 client = await open_client(endpoint, self._terms)
             except Broken as broken:
-                self._dead[endpoint] = self._now() + self._bounds.dead
+                self._dead[endpoint].leave_alone(time.monotonic(), self._bounds.dead)
                 last = Broken(broken.failure, f"{endpoint}: {broken}")
             else:
-                self._dead.pop(endpoint, None)
+                self._dead[endpoint].is_well(time.monotonic())
+                self.learned.note(endpoint, client.capabilities)
                 return client
         raise last
 
     def _in_order(self) -> list[Endpoint]:
         """The hosts in the route's order; those lately found dead come last, since they may be all there is."""
-        now = self._now()
-        return sorted(self._endpoints, key=lambda endpoint: self._dead.get(endpoint, 0.0) > now)
+        now = time.monotonic()
+        return sorted(self._endpoints, key=lambda endpoint: self._dead[endpoint].retry_at > now)
 
     def _is_spent(self, client: Client) -> bool:
         bounds = self._bounds
@@ -119,13 +148,31 @@ class Pool:
 
     def _expire(self, client: Client) -> None:
         if self._idle.pop(client, None):
-            client.close()
+            self._close(client)
 
     def _drop_idle(self) -> None:
         while self._idle:
             client, expiry = self._idle.popitem()
             expiry.cancel()
-            client.close()
+            self._close(client)
+
+    def _close(self, client: Client) -> None:
+        client.close()
+        self._places.leave()
+        self._line.released()
+
+    def _watch_idle(self) -> None:
+        """Look from time to time whether another worker waits, as long as something here has no work."""
+        if self._idle and self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(GIVE_WAY, self._give_way)
+
+    def _give_way(self) -> None:
+        self._watch = None
+        if self._idle and self._line.is_awaited_elsewhere:
+            oldest = next(iter(self._idle))
+            self._idle.pop(oldest).cancel()
+            self._close(oldest)
+        self._watch_idle()
 
     @staticmethod
     def _now() -> float:

@@ -5,10 +5,10 @@ It has an owner, a quota and an expiry. What is full defers: a message that cann
 """
 
 import errno
+import math
 import os
 import pwd
 import re
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -28,6 +28,7 @@ from gateway.message import CHUNK, Message, Stamped, parse_message
 from gateway.policy.verdict import Verdict
 from gateway.reply import reply
 from gateway.settings import Section
+from gateway.system.steadyclock import SteadyClock
 from gateway.system.threads import DISK_PATIENCE, on_disk
 
 NAME = "quarantine"
@@ -83,16 +84,19 @@ class Kept:
 class Quarantine:
     """The quarantine of a worker or of the command."""
 
-    def __init__(self, settings: QuarantineSettings, disk: Executor, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: QuarantineSettings, disk: Executor, *, clock: Callable[[], float] | None = None
+    ) -> None:
+        """`clock` gives Unix time; by default one whose jumps make no message old."""
         if settings.directory is None:
             raise ValueError("the configuration names no directory for the quarantine")
         self.directory = settings.directory
         self._settings = settings
         self._disk = disk
-        self._clock = clock
+        self._clock = clock or SteadyClock()
         self._counting = Lock()
         self._messages = self._octets = 0
-        self._counted = -RECOUNT
+        self._counted = -math.inf
 
     async def store(self, connection: Connection, envelope: Envelope, stamped: Stamped, verdict: Verdict) -> Outcome:
         """Keep a message back. The reply is 250 once it is on the disk, and 452 where the quarantine or the disk is
@@ -109,8 +113,7 @@ class Quarantine:
 
     def entries(self) -> list[Entry]:
         """What is in the quarantine, the oldest first. Files that are not ours are passed over."""
-        paths = chain.from_iterable(_files(self.directory / part) for part in ("new", "cur"))
-        return sorted(filter(None, map(_entry, paths)), key=lambda entry: (entry.stored, entry.id))
+        return sorted(self._in("new", "cur"), key=lambda entry: (entry.stored, entry.id))
 
     def find(self, identity: str) -> Entry | None:
         """The message of that id, as listed or as in the log. It is compared with those that are there, so that none of
@@ -118,10 +121,11 @@ class Quarantine:
         return next((entry for entry in self.entries() if entry.id == _file_id(identity)), None)
 
     def purge(self) -> int:
-        """Remove what is older than the expiry, and say how many messages that were."""
+        """Remove what is older than the expiry, and say how many messages that were. What a killed worker has left
+        half written goes as well; nobody was told that it was kept."""
         oldest = self._clock() - self._settings.expiry * DAY
         expired = [entry for entry in self.entries() if entry.stored < oldest]
-        for entry in expired:
+        for entry in (*expired, *(entry for entry in self._in("tmp") if entry.stored < oldest)):
             entry.path.unlink(missing_ok=True)
         return len(expired)
 
@@ -133,6 +137,10 @@ class Quarantine:
             if path == kept.entry.path:
                 return
         kept.entry.path.unlink(missing_ok=True)
+
+    def _in(self, *parts: str) -> Iterator[Entry]:
+        paths = chain.from_iterable(_files(self.directory / part) for part in parts)
+        return filter(None, map(_entry, paths))
 
     def _store(self, label: Label, stamped: Stamped) -> str:
         make_maildir(self.directory)
@@ -157,7 +165,7 @@ class Quarantine:
         between two counts."""
         settings = self._settings
         with self._counting:
-            if self._clock() - self._counted >= RECOUNT:
+            if not 0 <= self._clock() - self._counted < RECOUNT:  # a clock that was set back is a reason as well
                 self._count()
             if self._messages + 1 > settings.max_messages or self._octets + size > settings.max_size:
                 raise OSError(errno.EDQUOT, "the quarantine is full")
@@ -196,7 +204,7 @@ def as_released(kept: Kept) -> Stamped:
     """The message as it goes on: the mark by which the next hop would put it away again gives way to one that says that
     somebody released it."""
     content = kept.stamped.message.content
-    message = parse_message(content, max_header=content.size)
+    message = parse_message(content, max_header=content.size, max_fields=content.size)
     others = (field.raw for field in message.fields if field.name != MARK)
     return Stamped(header=b"".join((RELEASE_FIELD, kept.entry.id.encode(), b"\r\n", *others)), message=message)
 

@@ -1,9 +1,11 @@
 """Routes: turns the configuration of next hops into the next hop of a domain."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Set
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from gateway.delivery.base import NextHop
 from gateway.delivery.client import Terms, tls_context
@@ -12,6 +14,8 @@ from gateway.delivery.endpoint import parse_endpoint
 from gateway.delivery.maildir import MaildirHop, MaildirNames
 from gateway.delivery.pool import Bounds, Pool
 from gateway.delivery.settings import DEFAULT_ROUTE, MAILDIR, DomainSettings, RouteSettings
+from gateway.domain import configured_for
+from gateway.system.board import Region
 
 __all__ = ["DEFAULT_ROUTE", "DomainSettings", "RouteSettings", "Routes", "Surroundings", "build_routes"]
 
@@ -22,6 +26,7 @@ class Surroundings:
 
     hostname: str  # ours, for EHLO and the names of files
     disk: Executor  # where calls that wait for a disk run
+    region: Region = field(default_factory=Region.private)  # where workers share the connections of a route
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +41,75 @@ class Routes:
     """The next hop of each domain. A route is the same object for all its domains, so their recipients can share
     mail."""
 
-    def __init__(self, hops: Mapping[str, NextHop], default: NextHop | None, pools: Iterable[Pool]) -> None:
+    def __init__(
+        self,
+        hops: Mapping[str, NextHop],
+        default: NextHop | None,
+        pools: Iterable[Pool],
+        chosen: Mapping[str, _Route] = MappingProxyType({}),
+    ) -> None:
         self._hops = hops  # by the domain as it is configured
         self._default = default
         self._pools = tuple(pools)
+        self._chosen = chosen  # those that rules may choose, by their name
+        hops_of_rules = (hop for route in chosen.values() for hop in (route.live, route.unverified))
+        self._all = tuple({id(hop): hop for hop in (*hops.values(), default, *hops_of_rules) if hop}.values())
 
     def hop_for(self, domain: str) -> NextHop | None:
         """The next hop of a domain in lower case, which must be one of ours: no route says that mail is accepted.
         "example.org" stands for itself, ".example.org" for every name below it, the longest first."""
-        return self._hops.get(domain) or self._nearest_above(domain) or self._default
+        return configured_for(domain, self._hops) or self._default
+
+    def named(self, name: str, domain: str) -> NextHop | None:
+        """The next hop of that name, which a rule chose for mail to that domain; verified live where the domain is."""
+        route = self._chosen.get(name)
+        if route is None:
+            return None
+        own = configured_for(domain, self._hops)
+        return route.live if own is None or own.is_verified_live else route.unverified
+
+    @property
+    def carries(self) -> Set[str]:
+        """The extensions, by their keyword for EHLO, that every next hop is known to have at this time."""
+        return frozenset.intersection(*(frozenset(hop.carries) for hop in self._all)) if self._all else frozenset()
+
+    @property
+    def are_one(self) -> bool:
+        """All mail has the same next hop."""
+        return len(self._all) == 1
+
+    @property
+    def share_transactions(self) -> bool:
+        """Recipients with the same next hop may share a transaction, whichever it is."""
+        return all(hop.shares_transactions for hop in self._all)
+
+    async def learn(self) -> None:
+        """Find out what hosts offer to which no mail went lately."""
+        async with asyncio.TaskGroup() as asking:
+            for pool in self._pools:
+                asking.create_task(pool.learned.ask())
 
     def close(self) -> None:
         """Close the connections that wait; those in use are closed when they are done."""
         for pool in self._pools:
             pool.close()
 
-    def _nearest_above(self, domain: str) -> NextHop | None:
-        dot = domain.find(".", 1)
-        while dot > 0:
-            if hop := self._hops.get(domain[dot:]):
-                return hop
-            dot = domain.find(".", dot + 1)
-        return None
-
 
 def build_routes(
-    routes: Mapping[str, RouteSettings], domains: Mapping[str, DomainSettings], surroundings: Surroundings
+    routes: Mapping[str, RouteSettings],
+    domains: Mapping[str, DomainSettings],
+    surroundings: Surroundings,
+    *,
+    by_rules: Collection[str] = (),
 ) -> Routes:
-    """The routes that the configuration names. A domain without settings has the route "default". Raises OSError
-    where a file of authorities cannot be read."""
+    """The routes that the configuration names, of which rules may choose those of `by_rules`. A domain without settings
+    has the route "default". Raises OSError where a file of authorities cannot be read."""
     pools: list[Pool] = []
     built = {name: _build(name, settings, surroundings, pools) for name, settings in routes.items()}
     hops = {domain: _choose(built[settings.route], settings) for domain, settings in domains.items()}
     default = built.get(DEFAULT_ROUTE)
-    return Routes(hops, default.live if default else None, pools)
+    chosen = {name: route for name, route in built.items() if name in by_rules}
+    return Routes(hops, default.live if default else None, pools, chosen)
 
 
 def _choose(route: _Route, domain: DomainSettings) -> NextHop:
@@ -81,13 +121,13 @@ def _build(name: str, settings: RouteSettings, surroundings: Surroundings, pools
         root = Path(settings.hosts[0].removeprefix(MAILDIR))
         maildir = MaildirHop(name, root, disk=surroundings.disk, names=MaildirNames(surroundings.hostname))
         return _Route(live=maildir, unverified=maildir)
-    pool = build_pool(settings, surroundings.hostname)
+    pool = build_pool(name, settings, hostname=surroundings.hostname, region=surroundings.region)
     pools.append(pool)
     live, unverified = (SmtpRoute(name, pool, _manner(settings, verification)) for verification in Verification)
     return _Route(live=live, unverified=unverified)
 
 
-def build_pool(settings: RouteSettings, hostname: str) -> Pool:
+def build_pool(name: str, settings: RouteSettings, *, hostname: str, region: Region) -> Pool:
     bounds = Bounds(
         connections=settings.max_connections,
         held=settings.max_held,
@@ -97,7 +137,8 @@ def build_pool(settings: RouteSettings, hostname: str) -> Pool:
         messages=settings.max_messages,
         dead=settings.retry_dead,
     )
-    return Pool(tuple(map(parse_endpoint, settings.hosts)), build_terms(settings, hostname), bounds)
+    endpoints, terms = tuple(map(parse_endpoint, settings.hosts)), build_terms(settings, hostname)
+    return Pool(endpoints, terms, bounds, name=name, region=region)
 
 
 def build_terms(settings: RouteSettings, hostname: str) -> Terms:

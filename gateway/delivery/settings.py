@@ -44,10 +44,11 @@ class RouteSettings(Section):
     """How the server is told who the true client is. auto: XFORWARD where it is offered, else XCLIENT (then each
     connection serves one client); xforward: only that; never."""
 
-    max_connections: Count = 20
-    """Connections to the route in all, of each worker process."""
+    max_connections: Count = 40
+    """Connections to the route in all, of all workers together. Where one of them has none left, those that have no work
+    in another are closed for it."""
 
-    max_held: Count = 10
+    max_held: Count = 20
     """How many of them may wait for senders that are not done with RCPT; beyond it a transaction is left and
     replayed."""
 

@@ -38,9 +38,9 @@ class Wire(asyncio.Protocol):
         cast(asyncio.Transport, self._transport).write(data)
 
     async def drained(self) -> None:
-        """Wait until the other side has taken most of what was written."""
-        if self._writable is not None:
-            await self._writable
+        """Wait until the other side has taken most of what was written, a turn of the loop at least: an answer or the
+        end of the connection may be here, and nobody else would look."""
+        await (asyncio.sleep(0) if self._writable is None else self._writable)
         self._check()
 
     async def answers(self, count: int, *, within: float) -> list[Answer]:
@@ -110,6 +110,8 @@ class Wire(asyncio.Protocol):
     def _check(self) -> None:
         if self.broken is not None:
             raise Broken(self.broken.failure, str(self.broken))
+        if self._transport is None or self._transport.is_closing():  # what is written now goes nowhere
+            raise Broken(Failure.LOST, "the connection has ended")
 
     def _expire(self, seconds: float) -> None:
         self._break(Broken(Failure.TIMEOUT, f"no answer in {seconds:g} s"))

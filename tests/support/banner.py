@@ -10,13 +10,13 @@ import argparse
 import asyncio
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.supervisor import Plan, SupervisorSettings, supervise
+from gateway.system.listening import Listener, Opening
 from gateway.system.log import LogSettings, start_logging
 from gateway.system.metrics import Metrics
 from gateway.worker import add_arguments, inheritance, run_worker
@@ -31,8 +31,8 @@ class Banner:
         self._working: set[asyncio.Task[None]] = set()
         self._metrics = Metrics()
 
-    async def serve(self, sockets: Sequence[socket.socket]) -> None:
-        self._servers = [await asyncio.start_server(self._session, sock=sock) for sock in sockets]
+    async def serve(self, listeners: Sequence[Listener]) -> None:
+        self._servers = [await asyncio.start_server(self._session, sock=listener.socket) for listener in listeners]
 
     async def drain(self, seconds: float) -> None:
         for server in self._servers:
@@ -89,7 +89,7 @@ def main() -> int:
     return supervise(
         Plan(
             settings=settings,
-            listen=(known.listen,),
+            listen=((known.listen, Opening.BANNER),),
             command=command,
             check=lambda: ["banner.toml:1:1: broken"] if (known.directory / "broken").exists() else [],
             runtime_directory=known.directory,

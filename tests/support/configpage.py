@@ -25,7 +25,7 @@ HEAD = """\
 #
 # Every key there is stands here. A key that is commented out shows its default. Durations are seconds, sizes octets.
 # `mailward config check` finds every error of this file; `systemctl reload mailward` puts a changed one in force, and
-# refuses a broken one. Changes of listen and [workers] need a restart.
+# refuses a broken one. Changes of listen, listen_tls and [workers] need a restart.
 """
 
 # What a site must say itself, and examples of what has no default.
@@ -33,6 +33,7 @@ GIVEN = {
     "hostname": '"mx.example.org"',
     "domains": '["example.org", ".example.org"]',
     "route.default.hosts": '["smtp://127.0.0.1:10025"]',
+    "dnslist.zen.zone": '"zen.spamhaus.org"',
     "domain.example.route": '"default"',
     "spamd.hosts.address": '"127.0.0.1:783"',
 }
@@ -61,6 +62,8 @@ def _table(name: str, field: FieldInfo, inner: type[BaseModel], table: str) -> I
         header = "[route.default]"
     elif name == "domain":
         header, is_example = '[domain."lists.example.org"]', True
+    elif name == "dnslist":
+        header, is_example = "[dnslist.zen]", True
     elif inner is SpamdHost:
         header, is_example = "[[spamd.hosts]]", True
     else:

@@ -16,6 +16,7 @@ from gateway.delivery.settings import RouteSettings
 from gateway.envelope import Envelope, Recipient, parse_forward_path, parse_reverse_path
 from gateway.message import Message, Stamped, parse_message
 from gateway.reply import Reply
+from gateway.system.board import Region
 from gateway.system.threads import DiskThreads
 
 BODY = b"Subject: greetings\r\n\r\nHello.\r\n"
@@ -72,11 +73,13 @@ def route(
     hold: float = 5.0,
     transfer: float = 5.0,
     final: float = 5.0,
+    region: Region | None = None,
     **settings: Any,
 ) -> Iterator[SmtpRoute]:
-    """A route whose idle connections are closed at the end."""
+    """A route whose idle connections are closed at the end; those in regions of one board share their connections."""
     patient = {"command_timeout": 2.0, "connect_timeout": 2.0} | settings
-    pool = build_pool(RouteSettings(hosts=tuple(map(str, endpoints)), **patient), "mx.example.org")
+    chosen = RouteSettings(hosts=tuple(map(str, endpoints)), **patient)
+    pool = build_pool("mail", chosen, hostname="mx.example.org", region=region or Region.private())
     patience = Patience(hold=hold, transfer=transfer, final=final)
     manner = Manner(protocol=endpoints[0].protocol, identify=identify, verification=verification, patience=patience)
     try:

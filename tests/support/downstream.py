@@ -7,8 +7,8 @@ A script names a stage and what is answered there, once each; afterwards the sta
         ...
     assert server.sessions[0].commands == ["EHLO mx.example.org", "MAIL FROM:<a@example.org>", ...]
 
-Stages: banner, EHLO (LHLO), STARTTLS, XFORWARD, XCLIENT, MAIL, RCPT, DATA, content (when its first octets come), "."
-(after the final dot), RSET, QUIT.
+Stages: banner, EHLO (LHLO), STARTTLS, handshake (when the client's first octets of it come), XFORWARD, XCLIENT, MAIL,
+RCPT, DATA, content (when its first octets come), "." (after the final dot), RSET, QUIT.
 """
 
 import asyncio
@@ -27,10 +27,28 @@ from gateway.delivery.endpoint import Endpoint, Protocol
 class Fault(Enum):
     CLOSE = "close"  # end the connection, in order
     RESET = "reset"  # end it with a TCP reset
+    HALF_CLOSE = "half-close"  # say that nothing more will be said, and go on listening
     SILENCE = "silence"  # say nothing
 
 
-Script = Mapping[str, Sequence[str | Fault]]
+@dataclass(frozen=True)
+class Late:
+    """An answer that is given once the event is set."""
+
+    answer: str
+    when: asyncio.Event
+
+
+@dataclass(frozen=True)
+class Last:
+    """An answer with which the connection ends, in one packet."""
+
+    answer: str
+
+
+AS_EVER = None  # the good answer, in a script that has others at the same stage
+Said = str | Fault | Late | Last | None
+Script = Mapping[str, Sequence[Said]]
 
 XFORWARD = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
 OFFERS = ("PIPELINING", "SIZE 10240000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", XFORWARD)
@@ -52,6 +70,7 @@ class Session:
     commands: list[str] = field(default_factory=list)  # without line ends
     reads: list[bytes] = field(default_factory=list)  # the octets, as they arrived
     messages: list[bytes] = field(default_factory=list)  # with dots unstuffed
+    confirmed: list[bytes] = field(default_factory=list)  # those of them that were answered 2yz
     tls: bool = False
     ended: bool = False
 
@@ -79,6 +98,7 @@ class Downstream:
         self.lmtp = protocol is Protocol.LMTP
         self.sessions: list[Session] = []
         self._open: set[_Conversation] = set()
+        self.most_open = 0  # connections at once
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -108,6 +128,11 @@ class Downstream:
             self._server.close()
         self.end_sessions()
 
+    def say(self, answer: str) -> None:
+        """Say something unasked, in every connection."""
+        for conversation in self._open:
+            conversation.say(answer)
+
     def end_sessions(self, last_words: str = "") -> None:
         """End every connection, as a server does that restarts or has lost its patience."""
         for conversation in tuple(self._open):
@@ -122,7 +147,7 @@ class Downstream:
 
 class _Conversation(asyncio.Protocol):
     def __init__(
-        self, server: Downstream, session: Session, script: dict[str, list[str | Fault]], opened: set["_Conversation"]
+        self, server: Downstream, session: Session, script: dict[str, list[Said]], opened: set["_Conversation"]
     ) -> None:
         self._server = server
         self._session = session
@@ -131,26 +156,36 @@ class _Conversation(asyncio.Protocol):
         self._buffer = b""
         self._content: bytearray | None = None  # while the message comes, after a CRLF
         self._accepted = 0
+        self._is_shaking_hands = False  # by the script, since nothing of TLS is to follow
         self._upgrade: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Task[None]] = set()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._opened.add(self)
+        self._server.most_open = max(self._server.most_open, len(self._opened))
         self._say("banner")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._session.ended = True
         self._opened.discard(self)
 
+    def say(self, answer: str) -> None:
+        assert self._transport is not None
+        self._transport.write(f"{answer}\r\n".encode())
+
     def end(self, last_words: str) -> None:
         assert self._transport is not None
         if last_words:
-            self._transport.write(f"{last_words}\r\n".encode())
+            self.say(last_words)
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._session.reads.append(data)
+        if self._is_shaking_hands:
+            self._say("handshake")
+            return
         self._buffer += data
         self._work()
 
@@ -177,17 +212,20 @@ class _Conversation(asyncio.Protocol):
         if stage == "DATA" and answer.startswith("3"):
             self._content = bytearray(b"\r\n")
         if stage == "STARTTLS" and answer.startswith("2"):
-            self._upgrade = asyncio.get_running_loop().create_task(self._start_tls())
+            self._is_shaking_hands = bool(self._script.get("handshake"))
+            if not self._is_shaking_hands:
+                self._upgrade = asyncio.get_running_loop().create_task(self._start_tls())
         if stage == "QUIT" and self._transport:
             self._transport.close()
 
     def _take_content(self) -> bool:
         """True when the final dot was there."""
         assert self._content is not None
-        if self._script.get("content"):
-            self._buffer = b""
-            self._say("content")
-            return False
+        if scripted := self._script.get("content"):
+            if scripted[0] is AS_EVER:
+                scripted.pop(0)
+            else:
+                return self._interrupt(scripted)
         searched = max(len(self._content) - 4, 0)
         self._content += self._buffer
         self._buffer = b""
@@ -197,17 +235,37 @@ class _Conversation(asyncio.Protocol):
         self._buffer = bytes(self._content[end + 5 :])
         self._session.messages.append(bytes(self._content[: end + 2]).replace(b"\r\n..", b"\r\n.")[2:])
         self._content = None
-        for _ in range(self._accepted if self._server.lmtp else 1):
-            self._say(".")
+        answers = [self._say(".") for _ in range(self._accepted if self._server.lmtp else 1)]
+        if answers and all(answer.startswith("2") for answer in answers):
+            self._session.confirmed.append(self._session.messages[-1])
         return True
+
+    def _interrupt(self, scripted: list[Said]) -> bool:
+        """Do in mid-message what the script says; silence is that nothing more is read."""
+        assert self._transport is not None
+        self._buffer = b""
+        if scripted[0] is Fault.SILENCE:
+            self._transport.pause_reading()
+        self._say("content")
+        return False
 
     def _say(self, stage: str) -> str:
         assert self._transport is not None
         scripted = self._script.get(stage)
-        answer = scripted.pop(0) if scripted else self._good(stage)
+        answer = (scripted.pop(0) if scripted else AS_EVER) or self._good(stage)
         if isinstance(answer, str):
             self._transport.write(answer.replace("\n", "\r\n").encode() + b"\r\n")
             return answer
+        if isinstance(answer, Last):
+            self.end(answer.answer)
+            self._session.ended = True
+            return answer.answer
+        if isinstance(answer, Late):
+            self._late.add(asyncio.get_running_loop().create_task(self._say_late(answer)))
+            return ""
+        if answer is Fault.HALF_CLOSE:
+            self._transport.write_eof()
+            return ""
         if answer is Fault.CLOSE:
             self._transport.close()
         elif answer is Fault.RESET:
@@ -222,6 +280,10 @@ class _Conversation(asyncio.Protocol):
             lines = ["mail.example.org", *self._server.offers]
             return "\n".join(f"250{'-' if line is not lines[-1] else ' '}{line}" for line in lines)
         return _GOOD.get(stage, "250 2.0.0 Ok")
+
+    async def _say_late(self, late: Late) -> None:
+        await late.when.wait()
+        self.say(late.answer)
 
     async def _start_tls(self) -> None:
         loop = asyncio.get_running_loop()

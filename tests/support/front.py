@@ -1,7 +1,7 @@
 """A front with a real socket: sessions whose visits answer from a script and remember what they were told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from gateway.connection import Connection, Role
+from gateway.door import SmtpDoor
 from gateway.envelope import Envelope, Recipient
+from gateway.message import Content
 from gateway.reply import Reply, reply
-from gateway.session import SmtpSession
-from gateway.smtp.commands import Extension
-from gateway.smtp.front import Front
+from gateway.smtp.caller import Proxies
+from gateway.smtp.front import NOBODY, Front
+from gateway.smtp.offer import Limits
 from gateway.smtp.registry import Sessions
 from gateway.smtp.settings import SessionSettings
+from gateway.system.acceptor import Acceptor
+from gateway.system.board import Region
+from gateway.system.listening import Opening, bind
 from gateway.system.spool import Spool
+from gateway.system.threads import DiskThreads
 from gateway.system.tls import ServerTls
 from tests.support.wire import Wire
 
@@ -44,9 +50,13 @@ class ScriptedVisit:
     async def rcpt(self, recipient: Recipient) -> Reply:
         return await self._told.step("rcpt", recipient, RECIPIENT_OK) or RECIPIENT_OK
 
-    async def message(self, spool: Spool) -> Reply:
+    async def message(self, spool: Spool, cleaned: Content | None = None) -> Reply:
+        self._told.cleaned.append(b"".join(cleaned.chunks()) if cleaned else None)
         content = b"".join(spool.chunks())
         return await self._told.step("message", content, ACCEPTED) or ACCEPTED
+
+    def let_go(self) -> None:
+        self._told.steps.append(("let_go", None))
 
     async def refused(self, reply: Reply) -> None:
         await self._told.step("refused", reply, None)
@@ -61,6 +71,7 @@ class Told:
     def __init__(self, answers: dict[str, Any]) -> None:
         self.answers = answers
         self.steps: list[tuple[str, Any]] = []
+        self.cleaned: list[bytes | None] = []  # what would go on in place of each message
 
     async def step(self, name: str, argument: Any, default: Reply | None) -> Reply | None:
         self.steps.append((name, argument))
@@ -86,8 +97,9 @@ class Told:
 class Gateway:
     """A listening front on a port of the kernel's choice."""
 
-    def __init__(self, port: int, sessions: Sessions, told: Told) -> None:
+    def __init__(self, port: int, front: Front, sessions: Sessions, told: Told) -> None:
         self.port = port
+        self.front = front
         self.sessions = sessions
         self.told = told
 
@@ -126,13 +138,20 @@ async def listening(
     tls: ServerTls | None = None,
     spool: Callable[[], Spool] = _in_memory,
     roles: Callable[[IPv4Address | IPv6Address], Role] = lambda _: Role.STRANGER,
-    extensions: frozenset[Extension] = frozenset(),
+    carried: Set[str] = frozenset(),
+    domains: int | None = None,
+    region: Region | None = None,
+    messages: int = 1000,
+    proxies: Proxies = NOBODY,
+    opening: Opening = Opening.BANNER,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
-    """A gateway with these settings; its visits answer as told."""
+    """A gateway with these settings; its visits answer as told. `carried` are the extensions of its next hops. So many
+    `messages` may be processed at once; gateways with regions of one board are workers of one host."""
     told = Told(answers or {})
     limits = SessionSettings(**settings)
-    sessions = Sessions(limit=limits.max_connections)
+    sessions = Sessions(limits, region or Region.private(), messages=messages)
+    disk = DiskThreads(threads=1, waiting=4)
     front = Front(
         partial(ScriptedVisit, told),
         limits,
@@ -140,12 +159,22 @@ async def listening(
         tls=tls,
         roles=roles,
         spool=spool,
+        disk=disk,
         sessions=sessions,
-        extensions=extensions,
+        limits=Limits(
+            max_size=limits.max_size,
+            recipients=limits.max_recipients,
+            domains=domains,
+            transactions=limits.max_messages,
+        ),
+        carried=lambda: carried,
+        proxies=proxies,
     )
-    server = await asyncio.get_running_loop().create_server(partial(SmtpSession, front), "127.0.0.1", 0)
+    sock = bind("127.0.0.1:0")
+    acceptor = Acceptor(sock, SmtpDoor(front, tls if opening is Opening.TLS else None))
     try:
-        yield Gateway(server.sockets[0].getsockname()[1], sessions, told)
+        yield Gateway(sock.getsockname()[1], front, sessions, told)
     finally:
-        server.close()
+        acceptor.close()
         await sessions.drain(0.0)
+        disk.shutdown(wait=False)

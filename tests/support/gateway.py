@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.support.spamd import free_port
+from tests.support.supervised import is_alive
 
 HOSTNAME = "mx.example.org"
 PATIENCE = 30.0  # seconds; a worker needs one or two to import everything
@@ -24,11 +25,13 @@ CONFIGURATION = """\
 hostname = "{hostname}"
 domains = ["example.org"]
 listen = ["127.0.0.1:{port}"]
+listen_tls = {listen_tls}
 state_directory = "{root}"
 spool_directory = "{root}"
 
 [networks]
 own = ["127.0.0.1/32"]
+{networks}
 
 [dns]
 servers = ["{dns}"]
@@ -43,6 +46,9 @@ status_listen = "127.0.0.1:{status}"
 
 [log]
 format = "json"
+
+[journal]
+{journal}
 
 {more}
 """
@@ -66,7 +72,7 @@ class RunningGateway:
     root: Path
     port: int
     status_port: int
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes]" = field(init=False)
 
     @property
     def config(self) -> Path:
@@ -112,51 +118,104 @@ class RunningGateway:
         self.process.terminate()
         return self.process.wait(STOP)
 
+    def start(self) -> None:
+        """Start it, also again after its end, with the configuration as it is now."""
+        command = [sys.executable, "-m", "gateway", "serve", "--config", str(self.config)]
+        ready = len(self.records("ready")) if (self.root / "log").exists() else 0
+        with (self.root / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._wait_until_ready(ready + 1)
+
+    def end(self) -> None:
+        """Leave nothing running, whatever happened."""
+        if not hasattr(self, "process") or self.process.poll() is not None:
+            return
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def workers(self) -> set[int]:
+        """The processes of the workers, those that are starting too."""
+        return self._children(" worker ")
+
+    def journal(self) -> set[int]:
+        """The process of the journal."""
+        return self._children(" journal ")
+
+    def _children(self, word: str) -> set[int]:
+        """Those that were started by a command with that word."""
+        try:
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return set()
+        return {int(pid) for pid in children.split() if is_alive(int(pid)) and word in _command_of(int(pid))}
+
+    def _wait_until_ready(self, times: int) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while len(self.records("ready")) < times:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the gateway did not start:\n{(self.root / 'log').read_text()}")
+            time.sleep(0.05)
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
 
 @contextlib.contextmanager
 def running_gateway(
-    root: Path, *, dns: str, more: str, workers: int = 1, rules: str = "", hostname: str = HOSTNAME
+    root: Path,
+    *,
+    dns: str,
+    more: str,
+    workers: int = 1,
+    rules: str = "",
+    hostname: str = HOSTNAME,
+    networks: str = "",
+    listen_tls: str = "",
+    journal: str = "enabled = false",
 ) -> Iterator[RunningGateway]:
-    """Serve until the end of the block. `more` are further tables of the configuration, `rules` is a file of rules."""
+    """Serve until the end of the block. `more` are further tables of the configuration, `networks` further keys of
+    [networks] and `journal` those of [journal], `rules` is a file of rules, `listen_tls` HOST:PORT."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "rules.d").mkdir(exist_ok=True)
     (root / "lists").mkdir(exist_ok=True)
     (root / "rules.d" / "site.toml").write_text(rules)
     port, status = free_port(), free_port()
     text = CONFIGURATION.format(
-        root=root, port=port, status=status, dns=dns, more=more, workers=workers, hostname=hostname
+        root=root,
+        port=port,
+        status=status,
+        dns=dns,
+        more=more,
+        workers=workers,
+        hostname=hostname,
+        networks=networks,
+        journal=journal,
+        listen_tls=[listen_tls] if listen_tls else [],
     )
     (root / "mailward.toml").write_text(text)
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(root / "mailward.toml")]
-    with (root / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    gateway = RunningGateway(root, port, status, process)
+    gateway = RunningGateway(root, port, status)
     try:
-        _wait_until_ready(gateway)
+        gateway.start()
         yield gateway
     finally:
-        if process.poll() is None:
-            try:
-                gateway.stop()
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_ready(gateway: RunningGateway) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not any(line["event"] == "ready" for line in gateway.log()):
-        if gateway.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the gateway did not start:\n{(gateway.root / 'log').read_text()}")
-        time.sleep(0.05)
+        gateway.end()
 
 
 @contextlib.contextmanager
-def dns_process(root: Path, zone: str) -> Iterator[str]:
-    """A DNS server in a process of its own, for gateways that run in theirs; gives its ADDRESS:PORT."""
+def dns_process(root: Path, zone: str, *faults: str) -> Iterator[str]:
+    """A DNS server in a process of its own, for gateways that run in theirs; gives its ADDRESS:PORT. A fault is
+    NAME=servfail or NAME=timeout."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "zone").write_text(zone)
     command = [sys.executable, "-m", "tests.support.dnsserver", str(root / "zone")]
+    command += [f"--fault={fault}" for fault in faults]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

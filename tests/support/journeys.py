@@ -118,7 +118,6 @@ async def walking(
             disk=disk,
             clock=lambda: NOW,
             record=records.append,
-            workers=1,
         )
         try:
             yield Walk(parts=parts, records=records, mail=directory / "mail")

@@ -1,11 +1,23 @@
-"""Sealed mail: ARC sets put on a message by hand, true or not, with the keys of tests.support.signing."""
+"""Sealed mail: ARC sets put on a message by hand, true or not, with the keys of tests.support.signing; our own sealer
+with such a key; and a look at what it has sealed."""
 
 import hashlib
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 
+import dkim
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from dkim.canonicalization import Relaxed
 
+from gateway.checks.arc import Sealer, SealSettings
+from gateway.checks.arc.seal import Signatory
+from gateway.checks.arc.sealingkey import parse_sealing_key
+from gateway.checks.dkim.key import parse_key
+from tests.support.mailbytes import message_of
 from tests.support.signing import SigningKey, relaxed_field, selected
+
+_signature_value_re = re.compile(rb"(\sb=)[^;]*")
 
 
 def sealed(
@@ -46,3 +58,38 @@ def _arc_fields(message: bytes) -> list[bytes]:
     oldest set first, and in each the results, the message signature, the seal."""
     header = message.partition(b"\r\n\r\n")[0].split(b"\r\n")
     return [line for line in reversed(header) if line.lower().startswith(b"arc-")]
+
+
+def pem(key: SigningKey) -> bytes:
+    """The private half as a file has it."""
+    if key.algorithm == "rsa-sha256":
+        return key.private
+    private = Ed25519PrivateKey.from_private_bytes(b64decode(key.private))
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def our_sealer(
+    key: SigningKey,
+    *,
+    domain: str = "mx.example",
+    headers: tuple[str, ...] = SealSettings().headers,
+    now: float = 1_700_000_000.0,
+) -> Sealer:
+    by = Signatory(domain=domain, selector="s1", key=parse_sealing_key(pem(key)), headers=headers)
+    return Sealer(by=by, clock=lambda: now)
+
+
+def dkimpys_verdict(message: bytes, records: dict[str, bytes]) -> str:
+    """What dkimpy says of the chain: pass, fail, none; "ended" behind a seal that says that it is broken."""
+    verdict, _, _ = dkim.arc_verify(message, dnsfunc=lambda name, timeout=5: records.get(name.decode().rstrip(".")))
+    return verdict.decode() if verdict else "ended"
+
+
+def own_seal_verifies(message: bytes, record: bytes) -> bool:
+    """Whether the topmost set is sealed by itself, as it is behind a broken chain (RFC 8617 section 5.1.2)."""
+    seal, signature, results = (field.raw for field in message_of(message).fields[:3])
+    bare = relaxed_field(_signature_value_re.sub(rb"\1", seal))[1].removesuffix(b"\r\n")
+    value = _signature_value_re.search(seal)
+    assert value is not None
+    covered = relaxed_field(results)[1] + relaxed_field(signature)[1] + bare
+    return parse_key(record).verifies(b64decode(value[0].partition(b"=")[2]), covered)

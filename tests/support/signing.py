@@ -8,7 +8,15 @@ from functools import cache
 import dkim
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPrivateNumbers,
+    RSAPublicNumbers,
+    generate_private_key,
+    rsa_crt_dmp1,
+    rsa_crt_dmq1,
+    rsa_crt_iqmp,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -47,7 +55,18 @@ def _loaded(pem: bytes) -> RSAPrivateKey:
 
 @cache
 def rsa_key(bits: int = 2048) -> SigningKey:
-    key = generate_private_key(public_exponent=65537, key_size=bits)
+    return _signing_key(generate_private_key(public_exponent=65537, key_size=bits))
+
+
+def rsa_key_of(p: int, q: int) -> SigningKey:
+    """A key of these primes, whatever its size."""
+    secret = pow(65537, -1, (p - 1) * (q - 1))
+    public = RSAPublicNumbers(65537, p * q)
+    factors = rsa_crt_dmp1(secret, p), rsa_crt_dmq1(secret, q), rsa_crt_iqmp(p, q)
+    return _signing_key(RSAPrivateNumbers(p, q, secret, *factors, public).private_key())
+
+
+def _signing_key(key: RSAPrivateKey) -> SigningKey:
     return SigningKey(
         algorithm="rsa-sha256",
         private=key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
@@ -75,8 +94,9 @@ def signed(
     headers: tuple[str, ...] = ("from", "to", "subject", "date"),
     identity: str | None = None,
     length: bool = False,
+    algorithm: str = "",
 ) -> bytes:
-    """The message with a DKIM-Signature on top, made by dkimpy."""
+    """The message with a DKIM-Signature on top, made by dkimpy, with the key's algorithm unless another is given."""
     header_canon, _, body_canon = canon.encode().partition(b"/")
     return (
         dkim.sign(
@@ -86,7 +106,7 @@ def signed(
             key.private,
             identity=identity.encode() if identity else None,
             canonicalize=(header_canon, body_canon),
-            signature_algorithm=key.algorithm.encode(),
+            signature_algorithm=(algorithm or key.algorithm).encode(),
             include_headers=[name.encode() for name in headers],
             length=length,
         )

@@ -13,17 +13,25 @@ PATIENCE = 5.0  # seconds to wait for what must come
 class Wire:
     """One connection, as raw octets."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float = PATIENCE) -> None:
         self._reader = reader
         self._writer = writer
+        self._patience = patience
 
     @classmethod
-    async def connect(cls, port: int, host: str = "127.0.0.1") -> Self:
-        return cls(*await asyncio.open_connection(host, port))
+    async def connect(cls, port: int, host: str = "127.0.0.1", *, source: str = "", patience: float = PATIENCE) -> Self:
+        """`source` is the client's address, of this host's; `patience` is in seconds."""
+        local = (source, 0) if source else None
+        return cls(*await asyncio.open_connection(host, port, local_addr=local), patience)
 
     async def send(self, octets: bytes) -> None:
         self._writer.write(octets)
         await self._writer.drain()
+
+    async def pause(self) -> None:
+        """Let the other side, in the same loop, read what was sent."""
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     async def trickle(self, octets: bytes) -> None:
         """Send octet by octet, each in a packet and, as far as the loop allows, in a read of its own."""
@@ -33,7 +41,7 @@ class Wire:
 
     async def line(self) -> str:
         """The next line without its CRLF; "" at the end of the connection."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self._patience):
             return (await self._reader.readline()).decode("ascii").removesuffix("\r\n")
 
     async def reply(self) -> str:
@@ -45,12 +53,12 @@ class Wire:
 
     async def rest(self) -> str:
         """All that comes until the other side closes."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self._patience):
             return (await self._reader.read()).decode("ascii")
 
     async def octets(self) -> bytes:
         """The same, as it came; a reset is an end too."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self._patience):
             try:
                 return await self._reader.read()
             except ConnectionResetError:
@@ -86,7 +94,7 @@ class Wire:
 
     async def upgrade(self, context: ssl.SSLContext | None = None) -> str:
         """The handshake alone."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self._patience):
             await self._writer.start_tls(context or any_certificate())
         return str(self._writer.get_extra_info("ssl_object").version())
 

@@ -119,7 +119,8 @@ async def test_a_closed_transaction_leaves_the_server_ready_for_the_next() -> No
 
 
 class TestRefusals:
-    """What the server answers is the sender's answer where it is about the mail, and 451 where it is about us."""
+    """What the server answers is the sender's answer where it is about the mail. What else it may do, and what is told
+    then, stands in one table, of which each row is tested: tests/support/lastmetres.py."""
 
     async def test_an_unknown_user_gets_the_words_of_the_server(self) -> None:
         text = "550 5.1.1 <nobody@example.org>: Recipient address rejected: User unknown"
@@ -148,66 +149,6 @@ class TestRefusals:
                 assert (await deliver(hop)).told == answer
                 assert (await deliver(hop)).told.startswith("250")
         assert len(server.sessions) == 1
-
-    @pytest.mark.parametrize(
-        ("stage", "answer", "told"),
-        [
-            ("banner", "554 5.7.1 Go away", "451 4.3.5"),
-            ("banner", "421 4.3.2 Too busy", "451 4.3.2"),
-            ("banner", "450 4.3.2 Not now", "451 4.3.2"),
-            ("banner", "354 What", "451 4.5.0"),
-            ("EHLO", "550 5.7.1 Not you", "451 4.3.5"),
-            ("EHLO", "421 4.3.2 Too busy", "451 4.3.2"),
-            ("MAIL", "530 5.7.0 Must issue a STARTTLS command first", "451 4.3.5"),
-            ("MAIL", "421 4.7.0 Too many errors", "451 4.3.2"),
-            ("MAIL", "354 What", "451 4.5.0"),
-            ("RCPT", "421 4.3.0 Shutting down", "451 4.3.2"),
-            ("RCPT", "530 5.7.0 Authentication required", "451 4.3.5"),
-            ("RCPT", "354 What", "451 4.5.0"),
-            ("banner", Fault.CLOSE, "451 4.4.2"),
-            ("EHLO", Fault.CLOSE, "451 4.4.2"),
-            ("EHLO", Fault.RESET, "451 4.4.2"),
-            ("MAIL", Fault.CLOSE, "451 4.4.2"),
-            ("RCPT", Fault.CLOSE, "451 4.4.2"),
-            ("banner", Fault.SILENCE, "451 4.4.2"),
-            ("EHLO", Fault.SILENCE, "451 4.4.2"),
-            ("RCPT", Fault.SILENCE, "451 4.4.2"),
-            ("RCPT", "no reply at all", "451 4.5.0"),
-            ("RCPT", "250-two\n251 codes", "451 4.5.0"),
-        ],
-    )
-    async def test_what_is_about_us_or_broken_is_451_at_rcpt(self, stage: str, answer: str | Fault, told: str) -> None:
-        async with Downstream({stage: [answer]}) as server:
-            with route(server.endpoint, command_timeout=0.2) as hop:
-                course = await deliver(hop)
-        assert str(course.rcpts[0]).startswith(told)
-        assert course.outcome is None
-
-    @pytest.mark.parametrize(
-        ("stage", "answer", "told"),
-        [
-            ("DATA", "550 5.7.1 No", "451 4.3.5"),
-            ("DATA", "450 4.7.1 Later", "450 4.7.1 Later"),
-            ("DATA", "250 2.0.0 What", "451 4.5.0"),
-            ("content", "552 5.3.4 Too large", "552 5.3.4 Too large"),
-            ("content", "250 2.0.0 Already", "451 4.5.0"),
-            (".", "354 What", "451 4.5.0"),
-            (".", "421 4.3.0 Shutting down", "451 4.3.2"),
-            (".", Fault.CLOSE, "451 4.4.2"),
-            (".", Fault.RESET, "451 4.4.2"),
-            (".", Fault.SILENCE, "451 4.4.2"),
-            (".", "garbage", "451 4.4.2"),
-        ],
-    )
-    @pytest.mark.parametrize("recipients", [TWO[:1], TWO])
-    async def test_what_goes_wrong_at_data_and_after(
-        self, stage: str, answer: str | Fault, told: str, recipients: tuple[str, ...]
-    ) -> None:
-        async with Downstream({stage: [answer]}) as server:
-            with route(server.endpoint, final=0.2) as hop:
-                message = LARGE if stage == "content" else stamped()
-                course = await deliver(hop, recipients, message=message)
-        assert course.told.startswith(told)
 
     async def test_an_unknown_outcome_is_named_so_for_the_log(self) -> None:
         async with Downstream({".": [Fault.CLOSE]}) as server:

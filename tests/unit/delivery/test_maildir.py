@@ -64,8 +64,14 @@ async def test_the_null_sender_has_an_empty_return_path(hop: MaildirHop) -> None
 
 
 async def test_each_recipient_gets_a_file(hop: MaildirHop) -> None:
-    await send(hop, envelope("bob@example.org", "carol@example.net", "bob@example.org"), stamped())
-    assert [file.parent.parent.name for file in files(hop.root)] == ["carol", "bob", "bob"]
+    await send(hop, envelope("bob@example.org", "carol@example.net", "dave@example.org"), stamped())
+    assert [file.parent.parent.name for file in files(hop.root)] == ["carol", "bob", "dave"]
+
+
+async def test_a_recipient_that_is_named_twice_gets_one_file(hop: MaildirHop) -> None:
+    await send(hop, envelope("Bob@example.org", "carol@example.org", "bob@example.org"), stamped())
+    assert [file.parent.parent.name for file in files(hop.root)] == ["bob", "carol"]
+    assert b"Delivered-To: Bob@example.org\r\n" in files(hop.root)[0].read_bytes()
 
 
 async def test_if_one_recipient_fails_none_has_the_message(hop: MaildirHop) -> None:

@@ -1,7 +1,11 @@
 """What becomes of a connection after its transaction."""
 
+import asyncio
+import contextlib
+
 import pytest
 
+from gateway.system.board import Board, Region
 from tests.support.deliveries import deliver, route
 from tests.support.downstream import Downstream, Fault
 from tests.support.waiting import until
@@ -78,3 +82,119 @@ async def test_a_host_that_stays_silent_takes_a_bounded_time() -> None:
     async with Downstream({"EHLO": [Fault.SILENCE]}) as silent, Downstream() as other:
         with route(silent.endpoint, other.endpoint, command_timeout=0.1) as hop:
             assert (await deliver(hop)).told.startswith("250")
+
+
+def two_workers() -> tuple[Region, Region]:
+    board = Board.private(keys=64, regions=2)
+    return board.region(board.hand_out()), board.region(board.hand_out())
+
+
+async def test_connections_are_counted_for_all_workers_together() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        limits = {"max_connections": 2, "command_timeout": 0.1}
+        with (
+            route(server.endpoint, region=one, **limits) as here,
+            route(server.endpoint, region=other, **limits) as there,
+        ):
+            held = [await here.pool.take() for _ in range(2)]
+            assert str((await deliver(there)).rcpts[0]).startswith("451")
+            assert len(server.sessions) == 2
+            for client in held:
+                here.pool.give_back(client)
+            assert (await deliver(there)).told.startswith("250")
+
+
+async def test_one_without_work_gives_way_to_another_worker() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        limits = {"max_connections": 1, "idle_timeout": 60}
+        with (
+            route(server.endpoint, region=one, **limits) as here,
+            route(server.endpoint, region=other, **limits) as there,
+        ):
+            for hop in (here, there, here):
+                assert (await deliver(hop)).told.startswith("250")
+            await until(lambda: server.open_count == 1)
+    assert [len(session.messages) for session in server.sessions] == [1, 1, 1]
+
+
+async def test_worker_keeps_its_connections_as_long_as_no_other_wants_them() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        limits = {"max_connections": 2}
+        with (
+            route(server.endpoint, region=one, **limits) as here,
+            route(server.endpoint, region=other, **limits) as there,
+        ):
+            for hop in (here, there) * 5:
+                assert (await deliver(hop)).told.startswith("250")
+    assert [len(session.messages) for session in server.sessions] == [5, 5]
+
+
+async def test_all_are_served_where_two_workers_want_more_than_there_is() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        limits = {"max_connections": 3, "command_timeout": 30.0}
+        with (
+            route(server.endpoint, region=one, **limits) as here,
+            route(server.endpoint, region=other, **limits) as there,
+        ):
+            courses = await asyncio.gather(*(deliver((here, there)[number % 2]) for number in range(60)))
+    assert all(course.told.startswith("250") for course in courses)
+    assert len(server.messages) == 60
+
+
+async def test_connection_that_could_not_be_opened_takes_no_place() -> None:
+    one, _ = two_workers()
+    async with Downstream(*[{"banner": [Fault.CLOSE]}] * 5, {}) as server:
+        with route(server.endpoint, region=one, max_connections=1) as hop:
+            for _ in range(5):
+                assert str((await deliver(hop)).rcpts[0]).startswith("451")
+            assert (await deliver(hop)).told.startswith("250")
+
+
+async def test_closed_pool_leaves_all_places_to_others() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        with route(server.endpoint, region=one, max_connections=1) as here:
+            await deliver(here)
+        with route(server.endpoint, region=other, max_connections=1, command_timeout=0.1) as there:
+            assert (await deliver(there)).told.startswith("250")
+
+
+async def test_transactions_that_are_held_are_counted_for_all_workers_together() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        with (
+            route(server.endpoint, region=one, max_held=1) as here,
+            route(server.endpoint, region=other, max_held=1) as there,
+        ):
+            assert here.pool.hold()
+            assert not there.pool.hold()
+            here.pool.unhold()
+            assert there.pool.hold()
+
+
+async def test_host_that_one_worker_found_dead_is_asked_last_by_the_other() -> None:
+    one, other = two_workers()
+    async with Downstream({"banner": [Fault.CLOSE]}, {}) as dying, Downstream() as second:
+        with route(dying.endpoint, second.endpoint, region=one) as here:
+            assert (await deliver(here)).told.startswith("250")
+        with route(dying.endpoint, second.endpoint, region=other) as there:
+            assert (await deliver(there)).told.startswith("250")
+    assert (len(dying.messages), len(second.messages)) == (0, 2)
+
+
+async def test_transaction_given_up_while_it_waits_leaves_its_place() -> None:
+    async with Downstream() as server:
+        with route(server.endpoint, max_connections=1) as hop:
+            held = await hop.pool.take()
+            waiting = asyncio.create_task(hop.pool.take())
+            await asyncio.sleep(0)
+            hop.pool.give_back(held)
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
+            assert (await deliver(hop)).told.startswith("250")
+    assert len(server.sessions) == 1

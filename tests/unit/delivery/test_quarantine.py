@@ -101,6 +101,26 @@ async def test_what_is_too_old_is_removed(quarantine: Quarantine, clock: Clock) 
     assert [entry.id for entry in quarantine.entries()] == ["young"]
 
 
+async def test_what_a_killed_process_has_left_half_written_goes_too(quarantine: Quarantine, clock: Clock) -> None:
+    await store(quarantine, "kept")
+    draft = quarantine.directory / "tmp" / f"{int(clock.now)}.m9,S=5000"
+    draft.write_text("half a mess")
+    clock.now += 29 * 86400
+    assert quarantine.purge() == 0
+    assert draft.exists()
+    clock.now += 2 * 86400
+    assert quarantine.purge() == 1
+    assert not draft.exists()
+
+
+async def test_a_clock_that_was_set_back_does_not_keep_an_old_count(tmp_path: Path, clock: Clock) -> None:
+    with opened(tmp_path, clock, max_messages=1) as quarantine:
+        await store(quarantine, "a")
+        clock.now -= 30 * 86400
+        quarantine.entries()[0].path.unlink()
+        assert (await store(quarantine, "b")).startswith("250")
+
+
 async def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path, clock: Clock) -> None:
     somebody = "nobody" if os.geteuid() == 0 else "root"
     with opened(tmp_path, clock, owner=somebody) as quarantine:
