@@ -1,19 +1,19 @@
 """Author: who a message says it is from (RFC 5322 section 3.6.2), as DMARC needs it (RFC 9989 section 5.3.1)."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
 from gateway.domain import is_within
-from gateway.encodedwords import decode_words
+from gateway.encodedwords import decode_words, hides_words
 from gateway.facts import Fact, FactType, FactValue, Stage
 from gateway.mailboxes import Mailbox, MailboxError, parse_mailboxes
 from gateway.mentions import addresses, claims, domains, readable
 from gateway.message import Field, Message
 
-MAX_FROM = 8192  # octets; names of many mailboxes fit, and what is read stays far below a millisecond's work
+MAX_FROM = 8192  # octets, of all From fields; names of many mailboxes fit, and reading it takes some milliseconds
 MAX_FIELDS = 4  # From fields that are read where there is more than one; honest mail has one
 MAX_DOMAINS = 4  # DMARC is evaluated for each (RFC 9989 section 11.5); honest mail has one, hardly ever two
 MAX_MENTIONS = 10  # domains that are told of one display name
@@ -183,11 +183,28 @@ def _clear(field: Field, mailboxes: tuple[Mailbox, ...], found: tuple[str, ...])
 
 def _unclear(fields: tuple[Field, ...], form: Form, problem: str, found: tuple[str, ...] = ()) -> Author:
     """No author domain. What names more than is looked at could hide among others the domain that counts."""
-    readings = (text for field in fields[:MAX_FIELDS] for text in (field.text[:MAX_FROM], _shown(field.value)))
-    claimed = tuple(islice(dict.fromkeys(one for text in readings for one in claims(text)), MAX_DOMAINS + 1))
-    if len(fields) > MAX_FIELDS or len(claimed) > MAX_DOMAINS or any(len(field.raw) > MAX_FROM for field in fields):
+    looked_at = fields[:MAX_FIELDS]
+    share = MAX_FROM // max(len(looked_at), 1)
+    claimed = _first(MAX_DOMAINS + 1, _claimed(looked_at, share))
+    is_hidden = any(len(field.raw) > share or hides_words(field.value) for field in looked_at)
+    if len(fields) > MAX_FIELDS or len(claimed) > MAX_DOMAINS or is_hidden:
         form = Form.CROWDED
     return Author(addresses=found, domain="", problem=problem, form=form, claimed=claimed[:MAX_DOMAINS])
+
+
+def _claimed(fields: tuple[Field, ...], octets: int) -> Iterator[str]:
+    """Every domain that the first `octets` of each field claim, as it is written and as it is shown."""
+    for field in fields:
+        yield from claims(readable(field.text[:octets]))
+        yield from claims(_shown(field.value))
+
+
+def _first(count: int, names: Iterator[str]) -> tuple[str, ...]:
+    """The first so many different ones. What comes after them is not even looked at."""
+    found: dict[str, None] = {}
+    while len(found) < count and (name := next(names, "")):
+        found[name] = None
+    return tuple(found)
 
 
 def _shown(value: bytes) -> str:

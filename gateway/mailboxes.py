@@ -2,7 +2,8 @@
 into what is wrong with it.
 
 Stricter than the obsolete grammar on purpose: what readers are known to take apart in different ways (white space or a
-comment inside an address, an address beside another one, encoded words in an address) is an error, not a guess.
+comment inside an address, an address or a route beside another one, encoded words in an address) is an error, not a
+guess.
 Linear in the length of the value, and never recursive.
 """
 
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from gateway.comments import end_of_comment
 from gateway.domain import canonical_domain
+from gateway.mentions import readable
 
 
 class MailboxError(ValueError):
@@ -143,7 +145,7 @@ def _named_mailbox(name: list[_Token], rest: list[_Token]) -> Mailbox:
     only if it is of the same domain: some readers show that one."""
     if not rest[-1].is_special(">") or any(token.gap is _Gap.COMMENT for token in rest):
         raise MailboxError("the From field has text behind an address in angle brackets, or a comment within")
-    mailbox = _bare_mailbox(_without_route(rest[:-1]))
+    mailbox = _bare_mailbox(rest[:-1])
     if _has_at(name) and _bare_mailbox(name).domain != mailbox.domain:
         raise MailboxError("the From field has an address of another domain before the one in angle brackets")
     return replace(mailbox, name=_display_name(name))
@@ -151,16 +153,6 @@ def _named_mailbox(name: list[_Token], rest: list[_Token]) -> Mailbox:
 
 def _display_name(tokens: list[_Token]) -> str:
     return "".join(" " * (token.gap is not _Gap.NONE) + token.unquoted for token in tokens).strip()
-
-
-def _without_route(inside: list[_Token]) -> list[_Token]:
-    """Drop an obsolete route, "@a.example,@b.example:" (RFC 5322 section 4.4)."""
-    if not inside or not inside[0].is_special("@"):
-        return inside
-    for position, token in enumerate(inside):
-        if token.is_special(":"):
-            return inside[position + 1 :]
-    raise MailboxError("the From field has an address without a local part")
 
 
 def _bare_mailbox(tokens: list[_Token]) -> Mailbox:
@@ -171,7 +163,7 @@ def _bare_mailbox(tokens: list[_Token]) -> Mailbox:
     if any(token.gap is not _Gap.NONE for token in tokens[1:]):
         raise MailboxError("the From field has white space or a comment inside an address")
     local, domain = tokens[: at[0]], tokens[at[0] + 1 :]
-    if len(domain) != 1 or not local or any(token.kind is _Kind.LITERAL for token in local):
+    if len(domain) != 1 or not local or any(token.kind not in (_Kind.WORD, _Kind.QUOTED) for token in local):
         raise MailboxError("the From field has an address without a local part or a domain")
     return Mailbox(local=_local_part(local), domain=canonical_domain(domain[0].text))
 
@@ -180,7 +172,7 @@ def _local_part(tokens: list[_Token]) -> str:
     local = "".join(token.text for token in tokens)
     if "=?" in local and "?=" in local:
         raise MailboxError("the From field has an encoded word inside an address")
-    if "@" in local or _control_re.search(local):
+    if "@" in readable(local) or _control_re.search(local):
         raise MailboxError("the From field has a local part that readers could take for another address")
     return local
 

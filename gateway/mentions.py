@@ -15,16 +15,21 @@ _not_in_domain = r"\s\x00-\x2c/\x3a-\x40\x5b-\x5e\x60\x7b-\x9f"
 _address_re = re.compile(rf"([^{_not_in_local}]+)(?:@([^{_not_in_domain}]+))?")
 _claim_re = re.compile(rf"@([^{_not_in_domain}]+)")
 _word_re = re.compile(rf"[^{_not_in_domain}]+")
+_dress_re = re.compile(r"[\s\x00-\x2b/=?\[-\^`{-\x9f]+")  # what is not in a domain, and does not end an address either
 _IDEOGRAPHIC_STOP = "\u3002"  # a dot to readers of domain names (RFC 5895 section 2)
+
+# What is shown as nothing: controls, and Unicode's Default_Ignorable_Code_Point with the annotations beside it.
+_invisible_re = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
 _joint_re = re.compile(r" ?([@.]) ?")
 
 
 def readable(text: str) -> str:
     """The text as the eye takes it: compatible characters are one (a wide "@" is "@"), and invisible ones gone."""
-    if text.isascii():
-        return text
-    plain = unicodedata.normalize("NFKC", text).replace(_IDEOGRAPHIC_STOP, ".")
-    return "".join(c for c in plain if unicodedata.category(c) != "Cf")
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).replace(_IDEOGRAPHIC_STOP, ".")
+    return _invisible_re.sub("", plain)
 
 
 def addresses(text: str) -> Iterator[tuple[str, str]]:
@@ -43,10 +48,11 @@ def domains(text: str) -> Iterator[str]:
 
 def claims(text: str) -> Iterator[str]:
     """Every canonical domain that any reader of an address list could take for that of an author: what follows an "@",
-    also where comments or white space stand between, or within."""
+    also where comments, white space, quotes or the like stand between, or within."""
     bare = " ".join(without_comments(text).split())
-    for reading in (text, _joint_re.sub(r"\1", bare), bare.replace(" ", "")):
-        yield from filter(None, (_domain(match[1]) for match in _claim_re.finditer(reading)))
+    readings = (text, _joint_re.sub(r"\1", bare), _dress_re.sub("", bare))
+    words = dict.fromkeys(match[1] for reading in readings for match in _claim_re.finditer(reading))
+    yield from filter(None, map(_domain, words))
 
 
 def _domain(word: str) -> str:

@@ -8,7 +8,7 @@ import re
 
 from gateway.authres.scanner import AuthresError, Scanner
 from gateway.comments import without_comments
-from gateway.encodedwords import MAX_SHOWN, decode_words
+from gateway.encodedwords import decode_words, hides_words
 from gateway.message import Field
 
 OUR_PREFIXES = ("x-spam-", "x-mailward-")
@@ -34,7 +34,7 @@ def claims_us(field: Field, authserv_id: str) -> bool:
     stated = _stated_id(value)
     if stated is not None:
         return stated.lower().rstrip(".") == ours
-    return _hides_words(value) or any(_may_name(text, ours) for text in _readings(value))
+    return hides_words(value) or any(_may_name(text, ours) for text in _readings(value))
 
 
 def claims_our_receipt(field: Field, authserv_id: str) -> bool:
@@ -42,17 +42,12 @@ def claims_our_receipt(field: Field, authserv_id: str) -> bool:
     begins with the name and a colon (RFC 7208 section 9.1)."""
     ours = authserv_id.lower()
     value = field.raw.partition(b":")[2]
-    return _hides_words(value) or any(_is_receipt_of(text, ours) for text in _readings(value))
+    return hides_words(value) or any(_is_receipt_of(text, ours) for text in _readings(value))
 
 
 def _readings(value: bytes) -> tuple[str, str]:
     """A value as it stands, and as readers have it that decode encoded words."""
     return value.decode("utf-8", "replace"), decode_words(value)
-
-
-def _hides_words(value: bytes) -> bool:
-    """Whether a value has encoded words where we decode none any more. Nobody honest writes such a field."""
-    return len(value) > MAX_SHOWN and b"=?" in value
 
 
 def _is_receipt_of(text: str, ours: str) -> bool:

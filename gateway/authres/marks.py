@@ -9,12 +9,14 @@ from gateway.policy.verdict import Action, Mode, Verdict
 
 MAX_SYMBOLS = 200  # of SpamAssassin's some 1500; what hits more of them needs no more names
 
+EXEMPT = "exempt"  # the word of spam.result where a rule wanted no score
+
 _symbol_re = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
 
 
 def marks(verdict: Verdict, facts: Facts) -> bytes:
     """Every X-Mailward-* and X-Spam-* field of a message that goes on."""
-    return _verdict_fields(verdict) + _score_fields(facts)
+    return _verdict_fields(verdict) + _score_fields(facts, verdict.unscanned_by)
 
 
 def spam_fields(*, score: float, required: float, symbols: Iterable[str]) -> bytes:
@@ -50,11 +52,11 @@ def _verdict_fields(verdict: Verdict) -> bytes:
 _FIELD_OF = {Action.TAG: "X-Mailward-Tag", Action.QUARANTINE: "X-Mailward-Quarantine"}
 
 
-def _score_fields(facts: Facts) -> bytes:
+def _score_fields(facts: Facts, unscanned_by: str) -> bytes:
     result = facts.get("spam.result", "unavailable")
     score, required, symbols = (facts.get(f"spam.{name}") for name in ("score", "required", "symbols"))
     if result != "scored" or not isinstance(score, int | float) or not isinstance(required, int | float):
-        return unscored_field(str(result))
+        return unscored_field(f"{result}: {unscanned_by}" if unscanned_by and result == EXEMPT else str(result))
     return spam_fields(score=score, required=required, symbols=symbols if isinstance(symbols, tuple) else ())
 
 

@@ -42,6 +42,7 @@ class Subject:
     author: Author | None = None  # of the From field; None before DATA
     copy: Stamped | None = None  # what scanners see; None before the message is stamped
     results: Mapping[str, Result] | None = None
+    unscanned_by: str = ""  # the id of the rule that has it not scored by spamd
 
 
 class Check(Protocol):

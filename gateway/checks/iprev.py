@@ -13,9 +13,7 @@ from gateway.facts import Fact, FactType, FactValue, Stage
 from gateway.system.dns import Answer, Resolver
 from gateway.system.together import together
 
-MAX_NAMES = (
-    10  # each costs a lookup, and whoever owns the address chooses how many there are; as RFC 7208 section 4.6.4
-)
+MAX_NAMES = 10  # each costs a lookup, and the owner of the address chooses how many; as RFC 7208 section 4.6.4
 
 Address = IPv4Address | IPv6Address
 

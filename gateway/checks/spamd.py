@@ -63,6 +63,7 @@ class SpamStatus(StrEnum):
     UNAVAILABLE = "unavailable"  # no spamd could be connected to
     BUSY = "busy"  # a spamd is there, but had no place or gave no score in time
     SKIPPED = "skipped"  # scoring is off
+    EXEMPT = "exempt"  # a rule says scan = "skip"
 
 
 _STATUS = {Cause.BUSY: SpamStatus.BUSY, Cause.DEAD: SpamStatus.UNAVAILABLE}
@@ -112,7 +113,7 @@ FACTS = (
         FactType.STRING,
         Stage.SCORED,
         "Whether spamd scored the message: scored, unavailable (none could be connected to), busy (one is there, but "
-        "gave no score in time), skipped (scoring is off)",
+        "gave no score in time), skipped (scoring is off), exempt (a rule says so)",
         "skipped",
         tuple(status.value for status in SpamStatus),
     ),
@@ -153,6 +154,8 @@ class SpamdCheck:
     async def __call__(self, subject: Subject) -> SpamResult:
         if self._scorer is None:
             return SpamResult(status=SpamStatus.SKIPPED, reason="no spamd is configured")
+        if subject.unscanned_by:
+            return SpamResult(status=SpamStatus.EXEMPT, reason=f"rule {subject.unscanned_by}")
         if subject.copy is None:
             raise ValueError("spamd is asked about stamped messages only")
         payload = make_payload(subject.copy, subject.envelope.sender, max_size=self._max_size)

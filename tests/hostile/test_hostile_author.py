@@ -90,6 +90,35 @@ def test_policy_of_a_domain_that_a_common_reader_shows_is_not_escaped(fields: li
         assert (result.result, result.domain, result.policy) == (Status.FAIL, BANK, Policy.REJECT)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *('service@"bank.example"', 'service@bank."example"', "service@'bank.example'", "service@[bank.example]"),
+        *("service@ba\x01nk.example", "service@ba\x7fnk.example", "service@ba\x80nk.example"),
+        *("service@ba\ufe0fnk.example", "service@ba\u034fnk.example", "service@ba\u3164nk.example"),
+        *("service@ba\U000e0100nk.example", "service@\u2066bank.example\u2069"),
+        *("=?utf-8?q?service=40bank.example ?=", "=?utf-8?q? service=40bank.example?="),
+        "=?utf-8?b?c2VydmljZUBi YW5rLmV4YW1wbGU=?=",
+        "=?utf-8?q?Bank? service=40bank.example?=",
+        f'"{"x" * 1100}" <service@ba\u200bnk.example>',
+        "<@bank.example:eve@evil.example>",
+        "<@x, service@bank.example:eve@evil.example>",
+        "service＠bank.example@evil.example",
+        "<service＠bank.example,eve@evil.example>",
+    ],
+)
+def test_policy_is_not_escaped_by_a_domain_in_disguise(value: str) -> None:
+    """What a reader drops, or takes for nothing, when it shows an address: quotes, controls, invisible characters."""
+    _, result = judged(value)
+    assert (result.result, result.domain, result.policy) == (Status.FAIL, BANK, Policy.REJECT)
+
+
+def test_encoded_word_behind_those_that_are_decoded_is_crowded() -> None:
+    subject, _ = judged(f'"{"x" * 1100}" =?utf-8?q?service=40bank.example?=')
+    assert subject.author is not None
+    assert subject.author.form is Form.CROWDED
+
+
 @pytest.mark.parametrize("count", [5, 50, 2000])
 def test_author_hidden_among_many_is_crowded(count: int) -> None:
     crowd = [*(f"a@d{number}.example" for number in range(count - 1)), "service@bank.example"]

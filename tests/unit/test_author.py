@@ -45,7 +45,6 @@ def author_of(value: bytes | str) -> Author:
         ("(eve@example.net (a (b) \\) c)) bob@example.org", "bob@example.org"),
         ("Bob (eve@example.net) <bob@example.org> (Bob)", "bob@example.org"),
         ("bob@example.org <bob@example.org>", "bob@example.org"),
-        ("<@a.example,@b.example:bob@example.org>", "bob@example.org"),
         ('"Bob B"@example.org', '"Bob B"@example.org'),
         ("bob@example.org.", "bob@example.org"),
         ("bob..b.@example.org", "bob..b.@example.org"),
@@ -116,6 +115,9 @@ def test_authors_of_one_domain_have_that_domain(value: str) -> None:
         ("bob@", "without a local part or a domain"),
         ("@example.org", "without a local part or a domain"),
         ("<@example.net>", "without a local part"),
+        ("<@a.example,@b.example:bob@example.org>", "not one address"),
+        ("<a:bob@example.org>", "without a local part"),
+        ("eve＠example.net@example.org", "readers could take"),
     ],
 )
 def test_unclear_from_field_has_no_domain(value: str, problem: str) -> None:
@@ -191,6 +193,8 @@ def test_domain_that_a_common_reader_sees_is_among_those_that_are_claimed(value:
         ("<bob@example.org", Form.UNCLEAR, ("example.org",)),
         ("bob@example.org\\", Form.UNCLEAR, ("example.org",)),
         ("bob @ example.org", Form.UNCLEAR, ("example.org",)),
+        ("<@a.example:bob@example.org>", Form.UNCLEAR, ("a.example", "example.org")),
+        ('bob@"example.org"', Form.ELSEWHERE, ("example.org",)),
         ("bob@(x)example.org", Form.UNCLEAR, ("example.org",)),
         ("bob@example(x(y)).org", Form.UNCLEAR, ("example.org",)),
         ("bob@example.org .example.net", Form.UNCLEAR, ("example.org", "example.org.example.net")),
@@ -222,7 +226,7 @@ def test_every_from_field_claims_its_domain() -> None:
         ", ".join(f"a@d{number}.example" for number in range(MAX_DOMAINS + 1)).join(("From: ", "\r\n")),
         "From: a@example.org\r\n" * (MAX_FIELDS + 1),
         f"From: {'a' * MAX_FROM} <a@example.org>\r\n",
-        f"From: a@example.net\r\nFrom: {'a' * MAX_FROM} <a@example.org>\r\n",
+        f"From: a@example.net\r\nFrom: {'a' * (MAX_FROM // 2)} <a@example.org>\r\n",
     ],
 )
 def test_field_that_is_too_much_is_crowded(header: str) -> None:

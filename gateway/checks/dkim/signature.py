@@ -17,6 +17,9 @@ from gateway.domain import canonical_domain, is_within
 from gateway.message import Field
 
 MAX_FIELD = 16384  # octets; a signature takes 1 KB, z= may copy a header into it. More is work without a purpose
+MAX_LENGTH_DIGITS = 76  # of l=, RFC 6376 section 3.5
+MAX_TIME_DIGITS = 12  # of t= and x=, RFC 6376 section 3.5: up to the year 200000
+MAX_CANONS = 64  # spellings of c= that are kept parsed; honest signers use six
 CLOCK_SKEW = 300  # seconds by which a signer's clock may be ahead of ours before t= counts as in the future
 MAX_SHOWN = 128  # characters of a claim that are shown; names and identities of real mail are shorter
 
@@ -129,7 +132,7 @@ def message_signature(field: Field, tags: Tags, *, default_canon: bytes, identit
         identity_domain=sealed.domain if identity is None else _identity_domain(identity, sealed.domain),
         headers=tuple(name.decode("ascii", "replace").lower() for name in colon_list(required(tags, "h"))),
         header_canon=header_canon,
-        body=BodyPlan(body_canon, number(tags["l"], "l", digits=76) if "l" in tags else None),
+        body=BodyPlan(body_canon, number(tags["l"], "l", digits=MAX_LENGTH_DIGITS) if "l" in tags else None),
         body_hash=base64(required(tags, "bh"), "bh"),
         expires=expiry(tags),
     )
@@ -173,7 +176,7 @@ def expiry(tags: Tags) -> int | None:
 
 
 def _time(tags: Tags, name: str) -> int | None:
-    return number(tags[name], name, digits=12) if name in tags else None
+    return number(tags[name], name, digits=MAX_TIME_DIGITS) if name in tags else None
 
 
 def _stated_time(tags: Tags, name: str) -> int | None:
@@ -192,7 +195,7 @@ def _algorithm(value: bytes) -> Algorithm:
         raise SignatureError("its algorithm (a=) is unknown", Failure.UNKNOWN_ALGORITHM) from None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(MAX_CANONS)
 def _canons(value: bytes) -> tuple[Canon, Canon]:
     try:
         policy = CanonicalizationPolicy.from_c_value(value)

@@ -55,7 +55,7 @@ def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bod
         verify_seal(signature.seal, key, header.signed(signature.headers, signature.header_canon, signature.field))
     except SignatureError as error:
         if key.testing:
-            reason = f"{error.reason}; its domain is testing (t=y)"
+            reason = f"{error.reason}, and its domain is testing (t=y)"
             raise SignatureError(reason, error.failure, Status.NEUTRAL) from None
         raise
 

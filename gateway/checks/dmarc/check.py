@@ -7,13 +7,15 @@ from gateway.checks.dmarc.alignment import Identifier, must_be_related
 from gateway.checks.dmarc.grounds import Grounds
 from gateway.checks.dmarc.identifiers import identifiers
 from gateway.checks.dmarc.judge import Evidence, judge
-from gateway.checks.dmarc.lookup import begin, exists, walk
+from gateway.checks.dmarc.lookup import ImpatientResolver, begin, exists, walk
 from gateway.checks.dmarc.result import FACTS, DmarcResult, Status
 from gateway.checks.dmarc.several import strictest
 from gateway.checks.dmarc.tree import Published, path
 from gateway.domain import is_within
 from gateway.system.dns import Resolver
 from gateway.system.together import together
+
+PATIENCE = 20.0  # seconds for all lookups of one message, less than a check has to answer
 
 
 class DmarcCheck:
@@ -22,16 +24,18 @@ class DmarcCheck:
     name = "dmarc"
     facts = FACTS
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, *, patience: float = PATIENCE) -> None:
         self._resolver = resolver
+        self._patience = patience
 
     async def __call__(self, subject: Subject) -> DmarcResult:
         author, found = subject.author, identifiers(subject)
         if author is None:
             return DmarcResult(Status.PERMERROR, reason="there is no message")
+        resolver = ImpatientResolver(self._resolver, seconds=self._patience)
         if author.domain:
-            return await evaluate(self._resolver, author.domain, found)
-        claimed = await together(evaluate(self._resolver, domain, found) for domain in author.claimed)
+            return await evaluate(resolver, author.domain, found)
+        claimed = await together(evaluate(resolver, domain, found) for domain in author.claimed)
         return strictest(claimed, author.problem)
 
 
@@ -69,7 +73,8 @@ async def _organizations(
     That a domain outside of the author's has another one is known without asking, so that foreign signatures cost no
     queries."""
     within = [domain for domain in domains if organizational and is_within(domain, organizational)]
-    return {domain: (await walk(resolver, path(domain))).organizational_domain for domain in within}
+    walks = await together(walk(resolver, path(domain)) for domain in within)
+    return {domain: way.organizational_domain for domain, way in zip(within, walks, strict=True)}
 
 
 async def _existence(resolver: Resolver, author: str, policy: Published) -> bool | None:

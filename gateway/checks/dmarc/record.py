@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+MAX_RECORD = 4096  # octets; honest ones have some hundred, and eight of 64 KB for every walk would be much work
+
 _version_re = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _value_re = re.compile(r"[\x20-\x3a\x3c-\x7e]+\Z")
 _uri_re = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,!]+(?:![0-9]+[kKmMgGtT]?)?\Z")
@@ -71,8 +73,8 @@ Word = TypeVar("Word", bound=StrEnum)
 
 
 def policy_texts(records: Iterable[bytes]) -> tuple[bytes, ...]:
-    """The policy records among TXT records: those that begin with the version (section 4.7)."""
-    return tuple(text for text in records if _version_re.match(text))
+    """The policy records among TXT records: those that begin with the version (section 4.7), of a size that is read."""
+    return tuple(text for text in records if len(text) <= MAX_RECORD and _version_re.match(text))
 
 
 def stated_policies(octets: bytes) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def strictest(results: Sequence[DmarcResult], problem: str) -> DmarcResult:
     if not counting:
         return DmarcResult(Status.PERMERROR, reason=problem)
     worst = min(counting, key=_rank)
-    return replace(worst, aligned=(), reason=f"{problem}; {worst.reason}")
+    return replace(worst, aligned=(), reason=f"{problem}, and {worst.reason}")
 
 
 def _rank(result: DmarcResult) -> tuple[int, int]:

@@ -12,7 +12,16 @@ import spf
 
 from gateway.checks.spf.macros import expand
 from gateway.checks.spf.record import CURRENT_DOMAIN, Mechanism, PermError, Record
-from gateway.checks.spf.result import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Finding, SpfWord, Step, shown
+from gateway.checks.spf.result import (
+    MAX_EXCHANGES,
+    MAX_LOOKUPS,
+    MAX_POINTERS,
+    MAX_VOID_LOOKUPS,
+    Finding,
+    SpfWord,
+    Step,
+    shown,
+)
 from gateway.domain import is_within
 from gateway.system.bridge import DeadlinePassed
 from gateway.system.dns import Answer, is_name
@@ -142,8 +151,8 @@ class _Query(spf.query):  # type: ignore[misc]
     def _matches_mx(self, domain: str, prefix: int, _: int) -> bool:
         """Section 5.4: the exchanges are looked up in their order until one matches."""
         exchanges = self.dns(domain, "MX")
-        if len(exchanges) > spf.MAX_MX:
-            raise PermError(f"more than {spf.MAX_MX} MX records", domain)
+        if len(exchanges) > MAX_EXCHANGES:
+            raise PermError(f"more than {MAX_EXCHANGES} MX records", domain)
         return any(self._matches_a(host, prefix) for _, host in sorted(exchanges))
 
     def _matches_exists(self, domain: str, *_: int) -> bool:
@@ -155,7 +164,7 @@ class _Query(spf.query):  # type: ignore[misc]
     def _pointers(self) -> Sequence[str]:
         """The client's names; none where DNS fails (section 5.5). They are the client's and not the domain's: neither
         they nor their addresses count as void lookups, or a client could turn a fail into a permerror."""
-        return self._look_up(self._reverse_name, "PTR").records[: spf.MAX_PTR]
+        return self._look_up(self._reverse_name, "PTR").records[:MAX_POINTERS]
 
     def _leads_back(self, name: str) -> bool:
         """Whether a name of the client has its address. One that cannot be looked up is passed over (section 5.5)."""

@@ -10,6 +10,8 @@ from gateway.authres.field import MethodResult, Property
 from gateway.facts import Fact, FactType, FactValue, Stage
 
 MAX_LOOKUPS = 10  # terms of one evaluation that need DNS, RFC 7208 section 4.6.4
+MAX_EXCHANGES = 10  # hosts of one mx term, RFC 7208 section 4.6.4
+MAX_POINTERS = 10  # names of the client that ptr and the macro p look at, RFC 7208 section 4.6.4
 MAX_VOID_LOOKUPS = 2  # terms for which DNS has nothing, RFC 7208 section 4.6.4
 MAX_SHOWN = 120  # characters of a domain owner's text in log and header
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gateway.authres.field import clean_value
 from gateway.checks.base import Subject
 from gateway.checks.dkim import DkimCheck, DkimResult, DkimSettings, Status
 from gateway.checks.dkim.status import Failure
@@ -267,7 +268,9 @@ async def test_a_domain_that_is_testing_is_not_told_from_an_unsigned_one_when_it
     result = await verify(octets, testing)
     assert (result.result, result.passing_domains) == (Status.PASS, ("example.org",))
     assert result.signatures[0].testing
-    assert (await verify(octets.replace(b"Dear", b"Deer"), testing)).result is Status.NEUTRAL
+    neutral = await verify(octets.replace(b"Dear", b"Deer"), testing)
+    assert neutral.result is Status.NEUTRAL
+    assert clean_value(neutral.signatures[0].reason) == neutral.signatures[0].reason
 
 
 async def test_text_after_the_signed_length_passes_without_vouching() -> None:

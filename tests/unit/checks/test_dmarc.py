@@ -1,5 +1,6 @@
 """DMARC end to end, on zones in a table: the tree walk, alignment, the policy that applies, and what fails for now."""
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.author import Author
-from gateway.authres.field import AuthenticationResults, build
+from gateway.authres.field import AuthenticationResults, build, clean_value
 from gateway.checks.base import Subject, Unavailable
 from gateway.checks.dkim.canonical import BodyHash, BodyPlan, Canon
 from gateway.checks.dkim.key import Algorithm
@@ -23,6 +24,7 @@ from gateway.checks.dmarc.result import FACTS, DmarcResult, Status
 from gateway.checks.dmarc.tree import MAX_QUERIES, path
 from gateway.checks.spf.result import Finding, SpfIdentity, SpfResult, SpfWord
 from gateway.message import Field
+from gateway.system.dns import Answer
 from gateway.system.dns import Status as Dns
 from tests.support.dnstable import TableResolver
 from tests.support.mailbytes import subject_of
@@ -277,6 +279,7 @@ class TestSeveralAuthorDomains:
         result = await asked_about(OF_TWO, records)
         assert (result.result, result.from_domain, result.policy) == (Status.FAIL, author, policy)
         assert result.reason.startswith(SEVERAL)
+        assert clean_value(result.reason) == result.reason
 
     async def test_domain_that_vouches_does_not_save_another(self) -> None:
         zone: Records = {"example.org": REJECT, "example.net": REJECT}
@@ -315,6 +318,33 @@ class TestSeveralAuthorDomains:
         field = ", ".join(f"a@d{number}.example" for number in range(100))
         await DmarcCheck(dns)(subject_of(f"From: {field}\r\n\r\n".encode()))
         assert len({name for name, _ in dns.asked if name.startswith("_dmarc.d")}) == 4
+
+
+class HalfSilent(TableResolver):
+    """Everything at and below slow.example.org is asked for in vain, for ever."""
+
+    async def query(self, name: str, rrtype: str) -> Answer:
+        if name.endswith("slow.example.org"):
+            await asyncio.Event().wait()
+        return await super().query(name, rrtype)
+
+
+HALF_SILENT = HalfSilent({(f"_dmarc.{name}", "TXT"): [REJECT] for name in ("example.org", "bank.example")})
+
+
+class TestSilentNameServer:
+    """Whoever has one must not be able to keep DMARC from answering: unavailable is a word that no rule refuses."""
+
+    async def test_slow_domain_among_several_hides_no_other(self) -> None:
+        subject = subject_of(b"From: a@slow.example.org, b@bank.example\r\n\r\n")
+        result = await DmarcCheck(HALF_SILENT, patience=0.05)(subject)
+        assert (result.result, result.from_domain, result.policy) == (Status.FAIL, "bank.example", Policy.REJECT)
+
+    async def test_signatures_of_slow_subdomains_leave_the_policy_known(self) -> None:
+        signatures = tuple(signature(f"s{n}.slow.example.org", DkimStatus.TEMPERROR) for n in range(10))
+        subject = subject_with(dkim=DkimResult(signatures=signatures, count=len(signatures)))
+        result = await DmarcCheck(HALF_SILENT, patience=0.05)(subject)
+        assert (result.result, result.policy) == (Status.TEMPERROR, Policy.REJECT)
 
 
 def subject_with(**results: Any) -> Subject:

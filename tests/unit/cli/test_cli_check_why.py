@@ -122,11 +122,15 @@ def test_spf_shows_the_way_to_the_mechanism_that_matched_and_the_lookups(checked
         ("ann@two.example", "permerror: two.example: there is more than one SPF record: two.example"),
         ("ann@nothing.example", "none: nothing.example has no SPF record"),
         ("ann@localhost", 'none: "localhost" is no name that could have a record'),
-        ("ann@[192.0.2.7]", 'none: "" is no name that could have a record'),
+        ("ann@[192.0.2.7]", "none: it is not of a domain name that could have a record"),
     ],
 )
 def test_spf_shows_what_there_is_to_show(checked: Checked, sender: str, told: str) -> None:
     assert checked.of("spf", LETTER, sender=sender)[1] == f"mailfrom {told}"
+
+
+def test_spf_tells_an_address_literal_from_the_null_reverse_path(checked: Checked) -> None:
+    assert checked.of("spf", LETTER, sender="ann@[192.0.2.7]")[0] == "none mailfrom without a domain name"
 
 
 def test_spf_shows_where_an_error_is(checked: Checked) -> None:

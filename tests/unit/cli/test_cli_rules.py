@@ -7,6 +7,7 @@ import pytest
 
 from gateway.cli import rules
 from gateway.cli.rules import Directories
+from gateway.system import cflint
 from tests.support.rulefacts import DECLARED, written
 
 RULE = """\
@@ -90,3 +91,13 @@ def test_a_rule_without_a_right_id_has_its_other_errors_told_too(
     assert 'unknown fact "nonsense"' in told
     assert 'then is not "tagg"' in told
     assert 'needs "why"' in told
+
+
+@pytest.mark.spamd
+@pytest.mark.skipif(not cflint.is_installed(), reason="spamassassin is not installed")
+def test_check_has_spamassassin_look_at_its_own_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = written(tmp_path / "rules", RULE + KEPT)
+    (directory / "spamassassin").mkdir()
+    (directory / "spamassassin" / "10-ours.cf").write_text("scroe X 1\n")
+    assert rules.check(Directories((directory,)), DECLARED) == 2
+    assert f"{directory}/spamassassin/10-ours.cf:1:1: " in capsys.readouterr().err

@@ -4,12 +4,14 @@ import asyncio
 import io
 import socket
 import threading
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import main
 from gateway.reply import reply
+from gateway.smtp.caller import Proxies
 from gateway.system.tls import ServerTls
 from tests.support.certificates import make_certificate
 from tests.support.front import Gateway, listening
@@ -51,6 +53,16 @@ async def test_the_envelope_can_be_given(letter: Path) -> None:
     assert gateway.told.all("mail")[0].sender is None
     assert [str(rcpt.address) for rcpt in gateway.told.all("rcpt")] == ["x@example.org"]
     assert gateway.told.all("helo")[0].helo == "me.example"
+
+
+@pytest.mark.parametrize("client", ["192.0.2.9", "2001:db8::9"])
+async def test_it_can_come_as_a_balancer_with_a_client(client: str, letter: Path) -> None:
+    async with listening(proxies=Proxies(balancers=(ip_network("127.0.0.1/32"),))) as gateway:
+        assert await send(gateway, letter, "--client", client) == 0
+        [connection] = gateway.told.connections
+        assert (str(connection.ip), str(connection.via)) == (client, "127.0.0.1")
+        assert connection.port > 0
+        assert await send(gateway, letter) == 1
 
 
 async def test_standard_input_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
