@@ -5,15 +5,15 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.supervisor import SupervisorSettings
+from gateway.system.board import Board, Region
 from gateway.system.lifeline import Word, WorkerEnd
-from gateway.system.listening import adopt
+from gateway.system.listening import Listener, Opening, adopt
 
 log = logging.getLogger("mailward.worker")
 
@@ -21,7 +21,7 @@ log = logging.getLogger("mailward.worker")
 class Service(Protocol):
     """What a worker runs."""
 
-    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+    async def serve(self, listeners: Sequence[Listener]) -> None:
         """Begin to accept connections at these listening sockets, and return. They are shared with other processes:
         close them to stop accepting, never shut them down."""
         ...
@@ -43,18 +43,27 @@ Build = Callable[[], Awaitable[Service]]
 class Inheritance:
     """What the supervisor leaves to a worker, by file descriptor numbers."""
 
-    sockets: tuple[int, ...]
+    sockets: tuple[tuple[int, Opening], ...]
     lifeline: int
+    board: int
+    region: int  # of the board: the number of the one that is for this worker
+    journal: int | None = None  # its end of the feed of the journal
+
+    def join_board(self) -> Region:
+        """Raises OSError, ValueError."""
+        return Board.join(self.board).region(self.region)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the supervisor adds to the worker's command."""
-    parser.add_argument("--sockets", required=True, type=_numbers, help=argparse.SUPPRESS)
-    parser.add_argument("--lifeline", required=True, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--sockets", required=True, type=_sockets, help=argparse.SUPPRESS)
+    for name in ("--lifeline", "--board", "--region"):
+        parser.add_argument(name, required=True, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--journal", type=int, help=argparse.SUPPRESS)
 
 
 def inheritance(options: argparse.Namespace) -> Inheritance:
-    return Inheritance(sockets=options.sockets, lifeline=options.lifeline)
+    return Inheritance(options.sockets, options.lifeline, options.board, options.region, options.journal)
 
 
 def run_worker(build: Build, settings: SupervisorSettings, inherited: Inheritance) -> int:
@@ -69,23 +78,23 @@ async def _live(build: Build, settings: SupervisorSettings, inherited: Inheritan
     orders = Orders()
     orders.listen()
     lifeline.on_end(orders.end)
-    sockets = [adopt(fd) for fd in inherited.sockets]
+    listeners = [Listener(adopt(fd), opening) for fd, opening in inherited.sockets]
     beating = asyncio.create_task(lifeline.beat(settings.heartbeat_seconds))
     try:
         async with asyncio.timeout(settings.start_seconds):
             service = await build()
         gc.freeze()  # what is built by now stays: without this each full collection walks it, and stops us for 20 ms
-        await _serve(service, sockets, lifeline, orders, settings.drain_seconds)
+        await _serve(service, listeners, lifeline, orders, settings.drain_seconds)
     finally:
         beating.cancel()
         orders.listen_no_more()
 
 
 async def _serve(
-    service: Service, sockets: Sequence[socket.socket], lifeline: WorkerEnd, orders: "Orders", drain_seconds: float
+    service: Service, listeners: Sequence[Listener], lifeline: WorkerEnd, orders: "Orders", drain_seconds: float
 ) -> None:
     try:
-        await service.serve(sockets)
+        await service.serve(listeners)
         lifeline.say(Word.READY)
         await orders.drain.wait()
         await _drain(service, orders, drain_seconds)
@@ -135,8 +144,10 @@ class Orders:
         (self.hurry if self.drain.is_set() else self.drain).set()
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(",") if number)
+def _sockets(text: str) -> tuple[tuple[int, Opening], ...]:
+    """Of "3:banner,4:tls"."""
+    pairs = (entry.split(":") for entry in text.split(",") if entry)
+    return tuple((int(number), Opening(opening)) for number, opening in pairs)
 
 
 def _loop_factory(name: str) -> Callable[[], AbstractEventLoop]:

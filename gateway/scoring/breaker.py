@@ -1,29 +1,64 @@
 """Breaker: turns failures in a row into a pause: a dead host costs no message its time. Pure; `now` is in seconds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Cause(StrEnum):
+    """Why a spamd gives no score."""
+
+    BUSY = "busy"  # it is there, but had no place or gave no score in time
+    DEAD = "dead"  # it cannot be connected to
+
+
+_CAUSES = tuple(Cause)
+
+
+class Mark(Protocol):
+    """What all workers know of a host (gateway.system.hostmark.HostMark)."""
+
+    @property
+    def retry_at(self) -> float: ...
+
+    @property
+    def note(self) -> int: ...
+
+    def leave_alone(self, now: float, seconds: float, note: int = 0) -> None: ...
+
+    def is_well(self, now: float) -> None: ...
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Closed until `limit` failures came in a row; then one attempt is let through every `pause` seconds, until one
-    succeeds."""
+    """Closed until `limit` failures came in a row in one worker; then open for all of them: one attempt is let through
+    every `pause` seconds, until one succeeds."""
 
     limit: int
     pause: float
-    failures: int = 0
-    retry_at: float = 0.0
+    mark: Mark
+    failures: int = 0  # in a row, of this worker
+
+    @property
+    def cause(self) -> Cause:
+        """Of the failure that opened it."""
+        return _CAUSES[self.mark.note % len(_CAUSES)]
 
     def admits(self, now: float) -> bool:
-        return self.failures < self.limit or now >= self.retry_at
+        return now >= self.mark.retry_at
 
     def attempt(self, now: float) -> None:
         """An attempt begins. Where the breaker is open, others wait for its outcome, or for another pause."""
-        if self.failures >= self.limit:
-            self.retry_at = now + self.pause
+        if self.mark.retry_at:
+            self.mark.leave_alone(now, self.pause, self.mark.note)
+        elif self.failures >= self.limit:  # another worker has closed it
+            self.failures = 0
 
-    def succeeded(self) -> None:
+    def succeeded(self, now: float) -> None:
         self.failures = 0
+        self.mark.is_well(now)
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, cause: Cause) -> None:
         self.failures += 1
-        self.attempt(now)
+        if self.failures >= self.limit or self.mark.retry_at:
+            self.mark.leave_alone(now, self.pause, _CAUSES.index(cause))

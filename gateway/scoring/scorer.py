@@ -4,17 +4,18 @@ A host that cannot be connected to is dead. One that can be, but gives no score,
 message itself or by a flood of them: that counts as busy, and makes no way round the scoring.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from math import ceil
 from random import Random
 
-from gateway.scoring.breaker import Breaker
+from gateway.scoring.breaker import Breaker, Cause
 from gateway.scoring.client import Failure, Fault, Patience, Payload, Spamd
 from gateway.scoring.hosts import SpamdHost, in_order, parse_address
-from gateway.scoring.slots import Refusal, Slots
+from gateway.scoring.slots import Slots
 from gateway.scoring.spamc import Score
+from gateway.system.board import Region
+from gateway.system.hostmark import HostMark
+from gateway.system.line import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Limits:
     attempt: float  # at one host, with connecting
     total: float  # at all hosts, with waiting
     wait: float  # for a free place at a host
-    waiting: int  # messages that may wait at once
+    waiting: int  # messages that may wait at once, in all workers
     failures: int  # in a row, that make a host be left out
     pause: float  # until a host that was left out is tried again
 
@@ -36,28 +37,14 @@ class Scored:
     score: Score
 
 
-class Cause(StrEnum):
-    BUSY = "busy"  # a spamd is there, but had no place or gave no score in time
-    DEAD = "dead"  # none can be connected to
-
-
 @dataclass(frozen=True, slots=True)
 class Unscored:
     cause: Cause
     reason: str  # for the log
 
 
-@dataclass(slots=True)
-class _Target:
-    """A host with what has lately been learned of it."""
-
-    host: SpamdHost
-    breaker: Breaker
-    last: Failure | None = None
-
-
 class Scorer:
-    """`clock` gives monotonic seconds. Of each host's concurrency, one of `workers` like this one takes its part."""
+    """`clock` gives monotonic seconds. `region` is where workers tell each other what they hold and what is dead."""
 
     def __init__(
         self,
@@ -65,21 +52,22 @@ class Scorer:
         *,
         limits: Limits,
         user: str,
-        workers: int,
+        region: Region,
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        self._hosts = tuple(hosts)
+        self._hosts = {host.address: host for host in hosts}
         self._limits = limits
         self._user = user
         self._clock = clock
         self._random = random
-        self._targets = {h.address: _Target(h, Breaker(limits.failures, limits.pause)) for h in hosts}
-        self._slots = Slots({h.address: ceil(h.concurrency / workers) for h in hosts}, max_waiting=limits.waiting)
+        self._breakers = {address: _breaker(address, limits, region) for address in self._hosts}
+        self._slots = Slots({h.address: h.concurrency for h in hosts}, max_waiting=limits.waiting, region=region)
 
     async def score(self, message: Payload) -> Scored | Unscored:
         deadline = self._clock() + self._limits.total
-        untried = [host.address for host in in_order(self._hosts, self._random)]
+        untried = [host.address for host in in_order(tuple(self._hosts.values()), self._random)]
+        failures: dict[str, Failure] = {}
         while candidates := self._admitted(untried):
             wait = min(self._limits.wait, deadline - self._clock())
             async with self._slots.take(candidates, seconds=wait) as slot:
@@ -88,35 +76,46 @@ class Scorer:
                 if self._clock() >= deadline:  # that is no fault of a host which was not asked
                     return Unscored(Cause.BUSY, "no spamd gave a score in time")
                 untried.remove(slot)
-                outcome = await self._attempt(self._targets[slot], message, deadline)
+                outcome = await self._attempt(slot, message, deadline)
             if isinstance(outcome, Score):
                 return Scored(host=slot, score=outcome)
-        return self._explain()
+            if outcome is not None:
+                failures[slot] = outcome
+        return self._explain(failures)
 
     def _admitted(self, untried: Sequence[str]) -> list[str]:
         now = self._clock()
-        return [address for address in untried if self._targets[address].breaker.admits(now)]
+        return [address for address in untried if self._breakers[address].admits(now)]
 
-    async def _attempt(self, target: _Target, message: Payload, deadline: float) -> Score | Failure | None:
+    async def _attempt(self, address: str, message: Payload, deadline: float) -> Score | Failure | None:
         """None where the host has been found dead by others while this message waited for it."""
-        now = self._clock()
-        if not target.breaker.admits(now):
+        now, breaker = self._clock(), self._breakers[address]
+        if not breaker.admits(now):
             return None
-        target.breaker.attempt(now)
-        outcome = await self._spamd(target.host, deadline - now).score(message)
+        breaker.attempt(now)
+        outcome = await self._spamd(address, deadline - now).score(message)
         if isinstance(outcome, Failure):
-            target.last = outcome
-            target.breaker.failed(self._clock())
+            breaker.failed(self._clock(), _cause(outcome))
         else:
-            target.breaker.succeeded()
+            breaker.succeeded(self._clock())
         return outcome
 
-    def _spamd(self, host: SpamdHost, remaining: float) -> Spamd:
+    def _spamd(self, address: str, remaining: float) -> Spamd:
         patience = Patience(connect=self._limits.connect, total=min(self._limits.attempt, remaining))
-        return Spamd(parse_address(host.address), patience, self._user)
+        return Spamd(parse_address(address), patience, self._user)
 
-    def _explain(self) -> Unscored:
-        failures = {address: target.last for address, target in self._targets.items() if target.last}
-        reason = "; ".join(f"{address} {failure}" for address, failure in failures.items())
-        is_dead = all(failure.fault is Fault.UNREACHABLE for failure in failures.values())
-        return Unscored(Cause.DEAD if is_dead else Cause.BUSY, reason)
+    def _explain(self, failures: Mapping[str, Failure]) -> Unscored:
+        """What it means that no host gave a score: what this message met with, and what was known of the others."""
+        left_out = {address: breaker.cause for address, breaker in self._breakers.items() if address not in failures}
+        reasons = [f"{address} {failure}" for address, failure in failures.items()]
+        reasons += [f"{address} is left out: {cause}" for address, cause in left_out.items()]
+        causes = {*map(_cause, failures.values()), *left_out.values()}
+        return Unscored(Cause.DEAD if causes == {Cause.DEAD} else Cause.BUSY, "; ".join(reasons))
+
+
+def _cause(failure: Failure) -> Cause:
+    return Cause.DEAD if failure.fault is Fault.UNREACHABLE else Cause.BUSY
+
+
+def _breaker(address: str, limits: Limits, region: Region) -> Breaker:
+    return Breaker(limits.failures, limits.pause, HostMark(region, f"spamd {address}"))

@@ -1,7 +1,21 @@
-"""Sessions: counts the open sessions of a worker and the messages past their final dot, and drains them."""
+"""Sessions: the open sessions of a worker and the messages past their final dot, admitted within the limits of the
+host, and drained."""
 
 import asyncio
+from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
+
+from gateway.connection import Role
+from gateway.reply import Reply
+from gateway.smtp import replies
+from gateway.smtp.admission import Admission, Limit, Place
+from gateway.smtp.settings import SessionSettings
+from gateway.system.board import Region
+from gateway.system.hostcounts import MESSAGES, HostCounts, Places
+
+RESERVE = 64  # connections beyond max_connections that our own hosts and relay partners may have before all must wait
+ENDLESS = 1 << 30
+NOWHERE = Place(())  # of a session whose client was turned away
 
 
 class Draining(Protocol):
@@ -23,15 +37,30 @@ class Watcher(Protocol):
 
     def connection_closed(self) -> None: ...
 
+    def turned_away(self, limit: str) -> None: ...
+
 
 class Sessions:
     """The open sessions of one worker. `messages` counts those whose final dot we have: they always finish."""
 
-    def __init__(self, *, limit: int, watcher: Watcher | None = None) -> None:
-        """`limit` bounds what strangers can make one worker hold. `watcher` is told of each connection."""
-        self._limit = limit
+    def __init__(
+        self,
+        settings: SessionSettings,
+        region: Region,
+        *,
+        messages: int = ENDLESS,
+        room: int = ENDLESS,
+        watcher: Watcher | None = None,
+    ) -> None:
+        """`messages` bounds those that all workers process at once, `room` the connections that this one has
+        descriptors for. `watcher` is told of each connection."""
+        counts = HostCounts(region)
+        self._most = settings.max_connections
+        self._admission = Admission(settings, counts)
+        self._processed = Places(counts, MESSAGES, messages)
+        self._room = room
         self._watcher = watcher
-        self._open: set[Draining] = set()
+        self._open: dict[Draining, Place] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.messages = 0
@@ -42,24 +71,61 @@ class Sessions:
         return len(self._open)
 
     @property
-    def is_full(self) -> bool:
-        return len(self._open) >= self._limit
+    def is_crowded(self) -> bool:
+        """More than half of the connections that the host may have are open."""
+        return 2 * self._admission.connections > self._most
 
-    def enter(self, session: Draining) -> None:
-        self._open.add(session)
+    @property
+    def has_room(self) -> bool:
+        """Whether one more connection can be had, whoever's it is: what is not accepted waits in the kernel."""
+        return len(self._open) < self._room and self._admission.connections < self._most + RESERVE
+
+    def admit(self, ip: IPv4Address | IPv6Address, role: Role) -> Place | Reply:
+        """A place for a client at this address, or what to tell it: then no session need be made for it."""
+        if self.is_draining:
+            return replies.SHUTTING_DOWN
+        place = self._admission.refusal(ip, role) or self._admission.admit(ip, role)
+        return self._turn_away(place) if isinstance(place, Limit) else place
+
+    def enter(self, session: Draining, place: Place) -> None:
+        """The place is that of this session from now on."""
+        self._open[session] = place
         self._empty.clear()
         if self._watcher:
             self._watcher.connection_opened()
 
+    def serve_another(self, session: Draining, ip: IPv4Address | IPv6Address, role: Role) -> Reply | None:
+        """The session is that of a client at this address from now on, unless there is a reply that says why not."""
+        self._admission.leave(self._open[session])
+        place = self.admit(ip, role)
+        self._open[session] = NOWHERE if isinstance(place, Reply) else place
+        return place if isinstance(place, Reply) else None
+
     def leave(self, session: Draining) -> None:
         """Safe to call twice."""
-        if session not in self._open:
+        place = self._open.pop(session, None)
+        if place is None:
             return
-        self._open.remove(session)
+        self._admission.leave(place)
         if self._watcher:
             self._watcher.connection_closed()
         if not self._open:
             self._empty.set()
+
+    def busy(self) -> Reply | None:
+        """What to tell a client that wants to bring a message while the host processes as many as it may."""
+        return self._turn_away(Limit.MESSAGES) if self._processed.are_full else None
+
+    def begin_message(self) -> Reply | None:
+        """A message is past its final dot: it is processed to its end, unless there is a reply that says why not."""
+        if not self._processed.take():
+            return self._turn_away(Limit.MESSAGES)
+        self.messages += 1
+        return None
+
+    def end_message(self) -> None:
+        self.messages -= 1
+        self._processed.leave()
 
     async def drain(self, seconds: float) -> None:
         """Let no transaction begin; wait for those under way, after `seconds` only for messages past their final dot.
@@ -76,3 +142,8 @@ class Sessions:
             for session in tuple(self._open):
                 session.cut()
             await self._empty.wait()
+
+    def _turn_away(self, limit: Limit) -> Reply:
+        if self._watcher:
+            self._watcher.turned_away(limit.value)
+        return limit.reply

@@ -16,6 +16,7 @@ FIRST_BACKOFF = 0.25  # seconds before a worker that has ended by itself is repl
 LONGEST_BACKOFF = 30.0  # seconds
 GROWN_UP = 60.0  # seconds; a worker that lived so long ended for a new reason
 GENERATIONS = 4  # of workers that may live at once while old ones drain: a bound on memory under many reloads
+MOST = GENERATIONS + 1  # workers for each slot, with those that replace others while a reload is under way
 
 log = logging.getLogger("mailward.supervisor")
 

@@ -12,6 +12,7 @@ import pycares
 from gateway.system.dnscache import Answer, Status
 
 CNAME = "CNAME"
+MAX_ALIASES = 16  # that follow on one another (CNAME); recursive servers give up after fewer, and honest names have three
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,13 @@ class Record:
 
 def read_answer(records: Iterable[Record], name: str, rrtype: str) -> Answer:
     """The records that answer the question, found by following its aliases; others that a server put beside them are
-    not looked at. Aliases that lead back to themselves are a failure of the domain (RFC 1034 section 3.6.2)."""
+    not looked at. Aliases that lead back to themselves, or to more than MAX_ALIASES, are a failure of the domain (RFC
+    1034 section 3.6.2)."""
     records = tuple(records)
     aliases = {record.owner: record for record in records if record.rrtype == CNAME}
     followed: dict[str, int] = {}
     while name in aliases:
-        if name in followed:
+        if name in followed or len(followed) == MAX_ALIASES:
             return Answer(Status.SERVFAIL)
         followed[name] = aliases[name].ttl
         name = aliases[name].value

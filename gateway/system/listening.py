@@ -2,8 +2,10 @@
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
 
 from gateway.addresses import split_host_port
 from gateway.system import systemd
@@ -13,18 +15,40 @@ BACKLOG = (
 )
 
 
-def open_sockets(addresses: Sequence[str], environ: Mapping[str, str]) -> list[socket.socket]:
-    """The sockets to serve: those of systemd where it passed any, else one bound to each address.
+NAME_OF_TLS = "smtps"  # FileDescriptorName= of systemd's sockets at which clients begin with a TLS handshake
+
+
+class Opening(StrEnum):
+    """How connections begin."""
+
+    BANNER = "banner"  # in the clear; TLS may follow (RFC 3207)
+    TLS = "tls"  # with a handshake (RFC 8314 section 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket."""
+
+    socket: socket.socket
+    opening: Opening = Opening.BANNER
+
+
+def open_listeners(addresses: Iterable[tuple[str, Opening]], environ: Mapping[str, str]) -> list[Listener]:
+    """The sockets to serve: those of systemd where it passed any, else one bound to each "HOST:PORT".
 
     Raises OSError that names the address. All of them are non-blocking, for every process that shares them.
     """
     passed = systemd.passed_sockets(environ, os.getpid())
     if passed:
-        return [adopt(entry.fd) for entry in passed]
+        return [Listener(adopt(entry.fd), _opening(entry)) for entry in passed]
     with ExitStack() as undo:
-        bound = [undo.enter_context(bind(address)) for address in addresses]
+        bound = [Listener(undo.enter_context(bind(address)), opening) for address, opening in addresses]
         undo.pop_all()
     return bound
+
+
+def _opening(passed: systemd.Passed) -> Opening:
+    return Opening.TLS if passed.name == NAME_OF_TLS else Opening.BANNER
 
 
 def bind(address: str) -> socket.socket:

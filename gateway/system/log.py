@@ -21,7 +21,7 @@ from gateway.record import Record
 from gateway.settings import Section
 from gateway.system import systemd
 from gateway.system.logline import Style, json_line, text_line
-from gateway.system.redaction import Redactable, Redaction, redactor
+from gateway.system.redaction import Redactable, Redaction, redactor, require_key
 
 MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
 MAX_WRITTEN_AT_ONCE = 500  # lines joined into one write
@@ -57,15 +57,14 @@ class LogSettings(Section):
     """Which values of a message's line are changed, and how: { recipients = "hash", subject = "drop" }. Values: sender,
     recipients, author, subject, message_id, client_ip, client_name, helo. Ways: "hash" (keyed, so that equal values can
     be followed), "domain" (only what follows the @) and "drop". Where sender or recipients are redacted, so are the
-    addresses in the texts of replies."""
+    mail addresses in the texts of replies, and likewise client_ip and client_name."""
 
     redact_key: str = ""
     """The key of "hash": at least 16 characters, the same on every node, known to nobody else."""
 
     @model_validator(mode="after")
     def _hash_needs_a_key(self) -> "LogSettings":
-        if Redaction.HASH in self.redact.values() and len(self.redact_key) < 16:
-            raise ValueError('redact_key must have at least 16 characters where redact uses "hash"')
+        require_key(self.redact, self.redact_key)
         return self
 
 

@@ -7,12 +7,13 @@ PROMETHEUS_MULTIPROC_DIR names; the supervisor reads all of them when it is aske
 ended to one file, so that neither a number goes backwards nor a file a worker remains.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway.record import Event, Record
@@ -22,8 +23,10 @@ RESERVED = 1 << 18  # octets a file of a worker: some 2,000 numbers
 ENDED = "ended"  # stands in a file's name instead of a worker's process id
 
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600)  # from a cached lookup to the sender's ten minutes
+_TAKEN, _ROWS, _DROPPED = "mailward_journal_taken", "mailward_journal_rows", "mailward_journal_dropped"
 _OCTETS = (4_096, 32_768, 262_144, 2_097_152, 16_777_216, 67_108_864)
 _KINDS = ("counter", "histogram")
+JOURNAL_DROPPED = "Entries that are not in the journal, by reason"
 
 
 class Metrics:
@@ -47,19 +50,41 @@ class Metrics:
         self._refusals = self._counter(
             "refusals", "Recipients (rcpt) and contents (data) refused, by stage and class", "stage", "reply"
         )
+        self._turned_away = self._counter(
+            "turned_away", "Connections and messages refused since the host has as many as it may, by limit", "limit"
+        )
         self._lost = self._counter(
             "lost", "Transactions that their client left or gave up after a recipient was accepted, by stage", "stage"
         )
         self._results = self._counter("results", "Results of checks, by check and word", "check", "result")
+        self._dnslists = self._counter(
+            "dnslists", "DNS lists that had an entry, and that gave no answer, by list", "list", "result"
+        )
+        self._in_force = Gauge(
+            "mailward_rules_info",
+            "The version of the rules in force, by profile; 1",
+            ("profile", "digest"),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._candidate = self._counter(
+            "candidate_messages", "Messages by action and what the candidate rules would have done", "action", "candidate"
+        )
         self._rules = self._counter("rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")
         self._downstream = self._counter("downstream", "Answers of next hops, by hop and class", "hop", "reply")
         self._dropped = self._counter("log_lines_dropped", "Log lines dropped because their reader was too slow")
+        self._not_in_journal = self._counter("journal_dropped", JOURNAL_DROPPED, "reason")
         self._seconds = self._histogram(
             "step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step"
         )
         self._octets = self._histogram("message_octets", "Size of messages", _OCTETS)
         self._children: dict[tuple[str, ...], Counter] = {}
         self._steps: dict[str, Histogram] = {}
+
+    def rules_in_force(self, digests: Mapping[str, str]) -> None:
+        """The version of the rules of each profile; "" is that of all others."""
+        for profile, digest in digests.items():
+            self._in_force.labels(profile, digest).set(1)
 
     def connection_opened(self) -> None:
         self._connections.inc()
@@ -68,8 +93,14 @@ class Metrics:
     def connection_closed(self) -> None:
         self._sessions.dec()
 
+    def turned_away(self, limit: str) -> None:
+        self._count(self._turned_away, limit)
+
     def log_lines_dropped(self, lines: int) -> None:
         self._dropped.inc(lines)
+
+    def journal_entries_dropped(self, entries: int) -> None:
+        self._not_in_journal.labels("queue").inc(entries)
 
     def count(self, record: Record) -> None:
         """Count one record, of whatever event."""
@@ -82,20 +113,31 @@ class Metrics:
     def _message(self, record: Record) -> None:
         self._count(self._messages, record.action, _reply_class(record.reply))
         self._octets.observe(record.size)
-        for check, word in record.results.items():
-            self._count(self._results, check, word)
+        self._found(record)
         for rule in record.rules:
             self._count(self._rules, rule, "enforce")
         for rule in record.shadow:
             self._count(self._rules, rule, "shadow")
+        if record.candidate_action:
+            self._count(self._candidate, record.action, record.candidate_action)
         if record.next_hop:
             self._count(self._downstream, record.next_hop, _answer_class(record))
         self._durations(record.milliseconds)
 
     def _refused(self, record: Record) -> None:
         self._count(self._refusals, record.stage, _reply_class(record.reply))
+        if record.action:  # a rule refused it, by what the checks had found
+            self._found(record)
         for rule in record.rules:
             self._count(self._rules, rule, "enforce")
+
+    def _found(self, record: Record) -> None:
+        for check, word in record.results.items():
+            self._count(self._results, check, word)
+        for name in dict.fromkeys(word.partition(":")[0] for word in record.listings):
+            self._count(self._dnslists, name, "listed")
+        for name in record.failed_lists:
+            self._count(self._dnslists, name, "failed")
 
     def _gone(self, record: Record) -> None:
         self._count(self._lost, record.stage)
@@ -143,8 +185,12 @@ class HostMetrics:
         self._directory = directory
         self._own = CollectorRegistry()
         self._workers = Gauge("mailward_workers", "Workers, by state", ("state",), registry=self._own)
+        self._in_use = Gauge("mailward_in_use", "What counts for the host, now", ("what",), registry=self._own)
         self._exits = Counter(
             "mailward_worker_exits", "Workers that have ended, by cause", ("cause",), registry=self._own
+        )
+        self._journal_ends = Counter(
+            "mailward_journal_exits", "Processes of the journal that have ended, by how", ("how",), registry=self._own
         )
         self._reloads = Counter("mailward_reloads", "Reloads of the configuration", ("outcome",), registry=self._own)
 
@@ -162,15 +208,33 @@ class HostMetrics:
         for state, number in states.items():
             self._workers.labels(state).set(number)
 
+    def in_use(self, counts: Mapping[str, int]) -> None:
+        for what, number in counts.items():
+            self._in_use.labels(what).set(number)
+
     def worker_ended(self, pid: int, cause: str) -> None:
         """Count the end of a worker, and add its numbers to those of the ended ones. Raises OSError, ValueError."""
         self._exits.labels(cause).inc()
-        mark_process_dead(pid, str(self._directory))
-        for kind in _KINDS:
-            _fold(self._directory / f"{kind}_{pid}.db", self._directory / f"{kind}_{ENDED}.db")
+        self._bury(pid)
+
+    def journal_ended(self, pid: int, how: str) -> None:
+        """Count the end of a process of the journal, and what is lost with it: what it had taken, and neither written
+        nor dropped. Raises OSError, ValueError."""
+        self._journal_ends.labels(how).inc()
+        lost = _journal_lost(self._directory / f"counter_{pid}.db")
+        self._bury(pid)
+        if lost > 0:
+            key = mmap_key(_DROPPED, f"{_DROPPED}_total", ["reason"], ["killed"], JOURNAL_DROPPED)
+            _add(self._directory / f"counter_{ENDED}.db", key, lost)
 
     def reloaded(self, outcome: str) -> None:
         self._reloads.labels(outcome).inc()
+
+    def _bury(self, pid: int) -> None:
+        """Add the numbers of a process that has ended to those of all that have."""
+        mark_process_dead(pid, str(self._directory))
+        for kind in _KINDS:
+            _fold(self._directory / f"{kind}_{pid}.db", self._directory / f"{kind}_{ENDED}.db")
 
     def page(self) -> bytes:
         """All numbers in Prometheus' text format."""
@@ -179,15 +243,50 @@ class HostMetrics:
         return generate_latest(everyone) + generate_latest(self._own)
 
 
+class JournalMetrics:
+    """What the process of the journal counts."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """As Metrics."""
+        _reserve_files(os.environ.get(DIRECTORY_VARIABLE, ""))
+        registry = registry or CollectorRegistry()
+        self._taken = Counter(_TAKEN, "Entries that the process of the journal has taken", registry=registry)
+        self._rows = Counter(_ROWS, "Rows written to the journal", registry=registry)
+        self._dropped = Counter(_DROPPED, JOURNAL_DROPPED, ("reason",), registry=registry)
+
+    def taken(self, entries: int) -> None:
+        self._taken.inc(entries)
+
+    def written(self, entries: int) -> None:
+        self._rows.inc(entries)
+
+    def dropped(self, reason: str, entries: int) -> None:
+        self._dropped.labels(reason).inc(entries)
+
+
 def _reserve_files(directory: str) -> None:
     """Give the files of this process their room before they are mapped: a full file system is then an error at the
     start, and not the end of the process (SIGBUS) at some later message."""
-    for kind in (*_KINDS, "gauge_livesum") if directory else ():
+    for kind in (*_KINDS, "gauge_livesum", "gauge_livemax") if directory else ():
         fd = os.open(Path(directory) / f"{kind}_{os.getpid()}.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, RESERVED)
         finally:
             os.close(fd)
+
+
+def _journal_lost(file: Path) -> float:
+    """Of what a process of the journal had taken, what has no other mention in its numbers."""
+    signs = {f"{_TAKEN}_total": 1, f"{_ROWS}_total": -1, f"{_DROPPED}_total": -1}
+    values = MmapedDict.read_all_values_from_file(str(file)) if file.exists() else ()
+    return float(sum(value * signs.get(json.loads(key)[1], 0) for key, value, _, _ in values))
+
+
+def _add(file: Path, key: str, number: float) -> None:
+    sums = MmapedDict(str(file))
+    value, moment = sums.read_value(key)
+    sums.write_value(key, value + number, moment)
+    sums.close()
 
 
 def _fold(source: Path, into: Path) -> None:

@@ -35,7 +35,7 @@ class PrivateSpamd:
 
     def prepare(self, *, shipped: Path, trust: str) -> None:
         """Write the configuration: the system's plugins, the files of `shipped` (rules/spamassassin), and `trust`."""
-        site = self._site
+        site = self.site
         shutil.rmtree(site, ignore_errors=True)
         site.mkdir(parents=True)
         for plugins in _system_files("*.pre"):
@@ -54,7 +54,7 @@ class PrivateSpamd:
         user = _service_user()
         return [
             find_spamd(),
-            f"--siteconfigpath={self._site}",
+            f"--siteconfigpath={self.site}",
             f"--listen={self.listen}",
             f"--max-children={self.children}",
             f"--helper-home-dir={self._home}",
@@ -65,7 +65,7 @@ class PrivateSpamd:
         ]
 
     @property
-    def _site(self) -> Path:
+    def site(self) -> Path:
         return self.directory / "site"
 
     @property

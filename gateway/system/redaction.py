@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 HASH_CHARACTERS = 16  # of 64: 64 bits, enough to tell the addresses of one site apart
+MIN_KEY = 16  # characters
 
 _address_re = re.compile(r"[^\s<>()\[\],;:\"']{1,64}@[^\s<>()\[\],;:\"']{1,255}")
 
@@ -36,7 +37,14 @@ class Redaction(StrEnum):
 Redactor = Callable[[dict[str, Any]], dict[str, Any]]
 Change = Callable[[str], str]
 
-_FREE_TEXT = ("reply", "answer")  # servers like to name the recipient in them
+_FREE_TEXT = ("reply", "answer")  # servers like to name the recipient in them, and block lists' refusals the client
+_NAMED = (Redactable.CLIENT_IP, Redactable.CLIENT_NAME)  # what stands in such texts as it is, besides mail addresses
+
+
+def require_key(choice: Mapping[Redactable, Redaction], key: str) -> None:
+    """Raises ValueError where what is to be hashed has no key worth that name."""
+    if Redaction.HASH in choice.values() and len(key) < MIN_KEY:
+        raise ValueError(f'redact_key must have at least {MIN_KEY} characters where redact uses "hash"')
 
 
 def redactor(choice: Mapping[Redactable, Redaction], key: str) -> Redactor:
@@ -49,10 +57,10 @@ def redactor(choice: Mapping[Redactable, Redaction], key: str) -> Redactor:
         for name, change in changes.items():
             if name in kept:
                 kept[name] = _changed(kept[name], change)
-        if in_text:
-            for name in _FREE_TEXT:
-                if name in kept:
-                    kept[name] = _address_re.sub(lambda match: in_text(match[0]), kept[name])
+        named = {values[name]: changes[name](values[name]) for name in _NAMED if name in changes and values.get(name)}
+        for name in _FREE_TEXT:
+            if name in kept:
+                kept[name] = _without(kept[name], named, in_text)
         return {name: value for name, value in kept.items() if value not in ("", ())}
 
     return redact if changes else _unchanged
@@ -60,6 +68,13 @@ def redactor(choice: Mapping[Redactable, Redaction], key: str) -> Redactor:
 
 def _unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return values
+
+
+def _without(text: str, named: Mapping[str, str], in_text: Change | None) -> str:
+    """A text without these values and, where that is wanted, without mail addresses."""
+    for value, instead in named.items():
+        text = text.replace(value, instead)
+    return _address_re.sub(lambda match: in_text(match[0]), text) if in_text else text
 
 
 def _changed(value: Any, change: Change) -> Any:

@@ -4,65 +4,152 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
+from typing import Protocol
 
 from gateway.message import CHUNK
 
+STEP = 32 * 1024  # octets in memory are counted in such steps; what is below one is not counted
+BATCH = 4 * CHUNK  # octets that are moved to the file at once, once there is one: a thread is asked for each
+
+
+class Memory(Protocol):
+    """The octets that all spools of the host may hold in memory (gateway.system.hostcounts.Places)."""
+
+    def take(self, amount: int) -> bool: ...
+
+    def leave(self, amount: int) -> None: ...
+
+
+class Boundless:
+    """Memory where nobody counts."""
+
+    def take(self, amount: int) -> bool:
+        return True
+
+    def leave(self, amount: int) -> None:
+        return None
+
 
 class Spool:
-    """The content of one message (a gateway.message.Content). Write, then read as often as needed, then close."""
+    """The content of one message (a gateway.message.Content). Write, then read as often as needed, then close.
 
-    __slots__ = ("_directory", "_fd", "_memory", "_size", "_threshold")
+    Writing waits for nobody. Whoever writes looks at `is_full`, and has `unload` called where a disk may be waited for.
+    """
 
-    def __init__(self, *, threshold: int, directory: Path) -> None:
+    __slots__ = (
+        "_counted",
+        "_directory",
+        "_fd",
+        "_host",
+        "_in_file",
+        "_is_closed",
+        "_is_crowded",
+        "_pieces",
+        "_threshold",
+        "_unloading",
+        "in_memory",
+        "size",
+    )
+
+    def __init__(self, *, threshold: int, directory: Path, host: Memory | None = None) -> None:
+        """Where the host has no memory left for it, it is full long before its threshold."""
         self._threshold = threshold
+        self._host = host or Boundless()
+        self._counted = 0  # octets that the host counts for us
+        self._is_crowded = False  # the host has none left
         self._directory = directory
-        self._memory = bytearray()
+        self._pieces: list[bytes | bytearray] = []
         self._fd = -1
-        self._size = 0
+        self._in_file = 0  # octets
+        self._is_closed = False
+        self._unloading = Lock()
+        self.in_memory = 0  # octets
+        self.size = 0
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Append. `data` is ours from now on: a large piece is kept as it is, small ones are put together."""
+        self.size += len(data)
+        self.in_memory += len(data)
+        if self._pieces and len(self._pieces[-1]) < CHUNK:
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(data)
+        if self.in_memory - self._counted not in range(STEP):
+            self._count()
 
     @property
-    def size(self) -> int:
-        return self._size
+    def is_full(self) -> bool:
+        """More is in memory than should be."""
+        if self._is_crowded:
+            return self.in_memory >= STEP
+        return self.in_memory > (self._threshold if self._fd < 0 else BATCH)
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append. Raises OSError where the spool directory has no room: the caller answers 452."""
-        self._size += len(data)
-        if self._fd < 0:
-            self._memory += data
-            if len(self._memory) > self._threshold:
-                self._move_to_disk()
-        else:
-            _write_all(self._fd, data)
+    def unload(self) -> None:
+        """Move what is in memory to the file. Waits for the disk; may run in a thread, while nobody writes or reads.
+        Raises OSError where the spool directory has no room: the caller answers 452."""
+        try:
+            with self._unloading:
+                if self._fd < 0:
+                    self._fd = _nameless_file(self._directory)
+                for piece in self._pieces:
+                    _write_all(self._fd, piece)
+                self._in_file += self.in_memory
+                self._forget()
+        finally:
+            self._close_file()
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        if self._fd < 0:
-            with memoryview(self._memory) as memory:
-                for offset in range(start, len(memory), CHUNK):
-                    yield bytes(memory[offset : offset + CHUNK])
-            return
         offset = start
-        while piece := os.pread(self._fd, CHUNK, offset):
+        while offset < self._in_file and (piece := os.pread(self._fd, min(CHUNK, self._in_file - offset), offset)):
             yield piece
             offset += len(piece)
+        skipped = offset - self._in_file
+        for held in self._pieces:
+            for place in range(skipped, len(held), CHUNK):
+                yield bytes(memoryview(held)[place : place + CHUNK])
+            skipped = max(skipped - len(held), 0)
 
     def close(self) -> None:
-        self._memory = bytearray()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Safe to call twice, and while it is unloaded: a disk that hangs keeps its file until it answers."""
+        self._host.leave(self._counted)
+        self._counted = 0
+        self._is_closed = True
+        self._close_file()
 
-    def _move_to_disk(self) -> None:
-        # O_TMPFILE never has a name, so nothing is left behind by a killed worker.
-        try:
-            self._fd = os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError:
-            self._fd, name = tempfile.mkstemp(dir=self._directory)
-            os.unlink(name)
-        _write_all(self._fd, self._memory)
-        self._memory = bytearray()
+    def _count(self) -> None:
+        """Have the host count what is in memory now."""
+        more = self.in_memory // STEP * STEP - self._counted
+        if more < 0:
+            self._host.leave(-more)
+        self._is_crowded = more > 0 and not self._host.take(more)
+        if not self._is_crowded:
+            self._counted += more
+
+    def _forget(self) -> None:
+        self._pieces, self.in_memory = [], 0
+
+    def _close_file(self) -> None:
+        if self._is_closed and self._unloading.acquire(blocking=False):
+            self._forget()
+            fd, self._fd = self._fd, -1
+            self._unloading.release()
+            if fd >= 0:
+                os.close(fd)
 
 
-def _write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _nameless_file(directory: Path) -> int:
+    """O_TMPFILE never has a name, so nothing is left behind by a killed worker."""
+    try:
+        return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError:
+        fd, name = tempfile.mkstemp(dir=directory)
+        os.unlink(name)
+        return fd
+
+
+def _write_all(fd: int, data: bytes | bytearray) -> None:
+    with memoryview(data) as view:
+        written = 0
+        while written < len(view):
+            written += os.write(fd, view[written:])

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.system.board import Board
 from gateway.system.lifeline import SupervisorEnd, Word, pair
+from gateway.system.listening import Listener
 
 LAST_BREATH = 5.0  # seconds between the end of a worker's lifeline and that of its process
 
@@ -43,6 +45,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Estate:
+    """What a worker inherits, beside its lifeline."""
+
+    listeners: tuple[Listener, ...]  # at which it accepts mail
+    board: Board
+    region: int  # of the board, for it alone
+    journal: socket.socket | None = None  # its end of the feed of the journal
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     cause: Cause
     status: int  # the exit status, or the signal's number below zero
@@ -51,8 +63,12 @@ class Ending:
 class WorkerProcess:
     """One worker. `watch` must be awaited to its end by somebody: it keeps the state and the deadlines."""
 
-    def __init__(self, slot: int, process: Process, lifeline: SupervisorEnd, limits: Limits) -> None:
+    def __init__(
+        self, slot: int, process: Process, lifeline: SupervisorEnd, limits: Limits, *, region: int = 0
+    ) -> None:
+        """`region` is the worker's on the board."""
         self.slot = slot
+        self.region = region
         self.pid = process.pid
         self.state = State.STARTING
         self.started = time.monotonic()
@@ -140,31 +156,36 @@ class WorkerProcess:
 async def start_worker(
     slot: int,
     command: Sequence[str],
-    sockets: Sequence[socket.socket],
+    estate: Estate,
     environment: Mapping[str, str],
     limits: Limits,
 ) -> WorkerProcess:
-    """Start a worker that inherits the sockets; `command` gets their numbers and that of its lifeline. Raises OSError.
+    """Start a worker; `command` gets the numbers of what it inherits. Raises OSError.
 
     It has a process group of its own, so that Ctrl-C reaches the supervisor alone.
     """
     ours, theirs = pair()
-    fds = [sock.fileno() for sock in sockets]
-    numbers = ("--sockets", ",".join(map(str, fds)), "--lifeline", str(theirs.fileno()))
+    sockets = {listener.socket.fileno(): listener.opening for listener in estate.listeners}
+    numbers = {"--sockets": ",".join(f"{fd}:{opening}" for fd, opening in sockets.items())}
+    numbers |= {"--lifeline": str(theirs.fileno()), "--board": str(estate.board.fd), "--region": str(estate.region)}
+    shared = [*sockets, estate.board.fd]
+    if estate.journal:
+        numbers |= {"--journal": str(estate.journal.fileno())}
+        shared.append(estate.journal.fileno())
     with theirs:
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                *numbers,
+                *(word for entry in numbers.items() for word in entry),
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
-                pass_fds=(*fds, theirs.fileno()),
+                pass_fds=(*shared, theirs.fileno()),
                 process_group=0,
             )
         except BaseException:
             ours.close()
             raise
-    return WorkerProcess(slot, process, SupervisorEnd(ours), limits)
+    return WorkerProcess(slot, process, SupervisorEnd(ours), limits, region=estate.region)
 
 
 def _cause(status: int, *, ordered: bool) -> Cause:

@@ -4,9 +4,11 @@ import asyncio
 import socket
 from random import Random
 
+from gateway.scoring.breaker import Cause
 from gateway.scoring.hosts import SpamdHost
 from gateway.scoring.payload import Excerpt
-from gateway.scoring.scorer import Cause, Limits, Scored, Scorer, Unscored
+from gateway.scoring.scorer import Limits, Scored, Scorer, Unscored
+from gateway.system.board import Board, Region
 from tests.support.fakespamd import FakeSpamd, replying, scored
 
 MESSAGE = Excerpt(b"Subject: x\r\n\r\nHello\r\n")
@@ -21,9 +23,10 @@ class Clock:
         return self.now
 
 
-def scorer(*hosts: SpamdHost, clock: Clock | None = None, workers: int = 1, **limits: float) -> Scorer:
+def scorer(*hosts: SpamdHost, clock: Clock | None = None, region: Region | None = None, **limits: float) -> Scorer:
     chosen = Limits(**{name: limits.get(name, getattr(LIMITS, name)) for name in Limits.__slots__})
-    return Scorer(hosts, limits=chosen, user="", workers=workers, clock=clock or Clock(), random=Random(1))
+    known = region or Region.private()
+    return Scorer(hosts, limits=chosen, user="", region=known, clock=clock or Clock(), random=Random(1))
 
 
 def dead_host(priority: int = 0) -> SpamdHost:
@@ -110,16 +113,42 @@ async def test_no_host_is_given_more_at_once_than_its_concurrency():
         assert spamd.most <= 2
 
 
-async def test_workers_share_the_places_of_a_host():
+def two_workers(*hosts: SpamdHost, **limits: float) -> tuple[Scorer, Scorer]:
+    board = Board.private(keys=64, regions=2)
+    here, there = (scorer(*hosts, region=board.region(board.hand_out()), **limits) for _ in range(2))
+    return here, there
+
+
+async def test_one_worker_may_use_every_place_of_a_host_and_the_other_then_has_none():
     async with FakeSpamd(silent) as spamd:
-        some = scorer(SpamdHost(address=spamd.address, concurrency=4), workers=4, waiting=0)
-        first = asyncio.create_task(some.score(MESSAGE))
+        here, there = two_workers(SpamdHost(address=spamd.address, concurrency=2), waiting=0)
+        holders = [asyncio.create_task(here.score(MESSAGE)) for _ in range(2)]
         await asyncio.sleep(0)
-        outcome = await some.score(MESSAGE)
+        outcome = await there.score(MESSAGE)
         assert isinstance(outcome, Unscored)
         assert "line is full" in outcome.reason
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
+        for holder in holders:
+            holder.cancel()
+        await asyncio.gather(*holders, return_exceptions=True)
+
+
+async def test_host_that_one_worker_found_dead_is_not_asked_by_the_other():
+    async with FakeSpamd(replying()) as spamd:
+        here, there = two_workers(spamd.host)
+        for _ in range(2):
+            await here.score(MESSAGE)
+        outcome = await there.score(MESSAGE)
+        assert isinstance(outcome, Unscored)
+        assert spamd.requests == 2
+        assert outcome == Unscored(Cause.BUSY, f"{spamd.address} is left out: busy")
+
+
+async def test_host_that_is_left_out_as_dead_in_another_worker_is_dead():
+    host = dead_host()
+    here, there = two_workers(host)
+    for _ in range(2):
+        await here.score(MESSAGE)
+    assert await there.score(MESSAGE) == Unscored(Cause.DEAD, f"{host.address} is left out: dead")
 
 
 async def test_full_line_is_busy_and_a_wait_that_expires_is_too():
@@ -148,7 +177,7 @@ async def test_deadline_over_all_hosts_is_kept():
             (one.host, other.host),
             limits=Limits(connect=5.0, attempt=5.0, total=0.1, wait=5.0, waiting=1, failures=9, pause=30.0),
             user="",
-            workers=1,
+            region=Region.private(),
             clock=loop.time,
             random=Random(1),
         )

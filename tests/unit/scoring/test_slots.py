@@ -5,7 +5,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.scoring.slots import Refusal, Slots
+from gateway.scoring.slots import Slots
+from gateway.system.board import Region
+from gateway.system.line import Refusal
 
 LONG = 30.0  # seconds; never waited for in full
 
@@ -13,6 +15,10 @@ LONG = 30.0  # seconds; never waited for in full
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+def slots_of(capacity: dict[str, int], *, max_waiting: int) -> Slots:
+    return Slots(capacity, max_waiting=max_waiting, region=Region.private())
 
 
 class Visitor:
@@ -34,7 +40,7 @@ class Visitor:
 
 
 async def test_first_candidate_with_a_free_slot_is_granted():
-    slots = Slots({"a": 1, "b": 1}, max_waiting=0)
+    slots = slots_of({"a": 1, "b": 1}, max_waiting=0)
     async with AsyncExitStack() as stack:
         assert await stack.enter_async_context(slots.take(["a", "b"], seconds=LONG)) == "a"
         assert await stack.enter_async_context(slots.take(["a", "b"], seconds=LONG)) == "b"
@@ -42,7 +48,7 @@ async def test_first_candidate_with_a_free_slot_is_granted():
 
 
 async def test_those_who_wait_are_served_in_the_order_they_came():
-    slots = Slots({"a": 1}, max_waiting=2)
+    slots = slots_of({"a": 1}, max_waiting=2)
     first, second, third = [Visitor(slots, ["a"]) for _ in range(3)]
     await settle()
     assert (first.granted, second.granted, third.granted) == ("a", None, None)
@@ -54,7 +60,7 @@ async def test_those_who_wait_are_served_in_the_order_they_came():
 
 
 async def test_a_slot_goes_to_the_first_who_can_use_it():
-    slots = Slots({"a": 1, "b": 1}, max_waiting=2)
+    slots = slots_of({"a": 1, "b": 1}, max_waiting=2)
     at_a, at_b, wants_a, wants_b = [Visitor(slots, [host]) for host in "abab"]
     await settle()
     await at_b.leave()
@@ -66,7 +72,7 @@ async def test_a_slot_goes_to_the_first_who_can_use_it():
 
 
 async def test_a_wait_that_expires_is_refused_and_leaves_the_line():
-    slots = Slots({"a": 1}, max_waiting=1)
+    slots = slots_of({"a": 1}, max_waiting=1)
     holder = Visitor(slots, ["a"])
     await settle()
     async with slots.take(["a"], seconds=0.0) as granted:
@@ -79,7 +85,7 @@ async def test_a_wait_that_expires_is_refused_and_leaves_the_line():
 
 
 async def test_one_who_is_cancelled_while_waiting_leaves_the_line():
-    slots = Slots({"a": 1}, max_waiting=1)
+    slots = slots_of({"a": 1}, max_waiting=1)
     holder, waiting = Visitor(slots, ["a"]), Visitor(slots, ["a"])
     await settle()
     waiting.task.cancel()
@@ -90,7 +96,7 @@ async def test_one_who_is_cancelled_while_waiting_leaves_the_line():
 
 
 async def test_a_slot_granted_to_one_who_is_cancelled_in_that_moment_is_given_back():
-    slots = Slots({"a": 1}, max_waiting=1)
+    slots = slots_of({"a": 1}, max_waiting=1)
     waiting: Visitor
     async with slots.take(["a"], seconds=LONG):
         waiting = Visitor(slots, ["a"])

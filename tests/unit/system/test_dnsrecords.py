@@ -1,7 +1,7 @@
 """Which records of a reply answer its question."""
 
 from gateway.system.dnscache import Answer, Status
-from gateway.system.dnsrecords import Record, read_answer
+from gateway.system.dnsrecords import MAX_ALIASES, Record, read_answer
 
 
 def a(owner: str, address: str = "192.0.2.1", ttl: int = 300) -> Record:
@@ -31,6 +31,12 @@ def test_the_shortest_time_to_live_of_the_chain_counts() -> None:
 def test_a_loop_of_aliases_is_a_failure_wherever_it_begins() -> None:
     assert read_answer([cname("a", "a")], "a", "A").status is Status.SERVFAIL
     assert read_answer([cname("a", "b"), cname("b", "c"), cname("c", "b")], "a", "A").status is Status.SERVFAIL
+
+
+def test_a_chain_of_aliases_may_be_long_but_not_of_any_length() -> None:
+    chain = [cname(f"n{number}", f"n{number + 1}") for number in range(MAX_ALIASES + 1)]
+    assert read_answer([*chain, a(f"n{MAX_ALIASES}")], "n0", "A").status is Status.SERVFAIL
+    assert read_answer([*chain[:-1], a(f"n{MAX_ALIASES}")], "n0", "A").status is Status.OK
 
 
 def test_an_alias_of_nothing_is_no_data() -> None:

@@ -84,7 +84,7 @@ def test_message_is_one_object_with_its_results_and_without_what_is_empty(writte
 
 def test_every_key_is_explained() -> None:
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
-    keys = {field.name for field in dataclasses.fields(Record)} - {"results"}
+    keys = {field.name for field in dataclasses.fields(Record)} - {"results", "basis"}
     assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
@@ -101,6 +101,14 @@ def test_domain_alone_is_kept_or_nothing(written: Written) -> None:
     line = message_line(written, record(subject="secret"), redact={"sender": "domain", "subject": "drop"})
     assert line["sender"] == "@example.org"
     assert "subject" not in line
+
+
+def test_a_redacted_client_does_not_come_back_in_texts_of_replies(written: Written) -> None:
+    refusal = "550 5.7.1 192.0.2.7 (mail.sender.example) is listed by zen"
+    client = {"client_ip": "192.0.2.7", "client_name": "mail.sender.example", "reply": refusal, "answer": refusal}
+    line = message_line(written, record(**client), redact={"client_ip": "drop", "client_name": "drop"})
+    assert line["reply"] == line["answer"] == "550 5.7.1  () is listed by zen"
+    assert message_line(written, record(**client), redact={"recipients": "drop"})["reply"] == refusal
 
 
 def test_redacted_recipients_do_not_come_back_in_texts_of_replies(written: Written) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.record import Event, Record
-from gateway.system.metrics import HostMetrics, Metrics
+from gateway.system.metrics import HostMetrics, JournalMetrics, Metrics
 
 COUNT_TWICE = """
 from gateway.record import Event, Record
@@ -22,6 +23,15 @@ record = Record(event=Event.MESSAGE, connection="C", began=0.0, stage="scored", 
 metrics.count(record)
 metrics.count(record)
 metrics.connection_opened()
+"""
+
+KEEP_A_JOURNAL = """
+from gateway.system.metrics import JournalMetrics
+
+metrics = JournalMetrics()
+metrics.taken(100)
+metrics.written(60)
+metrics.dropped("database", 10)
 """
 
 
@@ -89,9 +99,25 @@ def test_refused_commands_and_lost_clients_are_no_messages() -> None:
     assert not any(line.startswith("mailward_messages_total") for line in page)
 
 
+def test_results_of_what_a_rule_refused_are_counted_and_of_what_others_refused_are_not() -> None:
+    metrics = Metrics()
+    found = {"event": Event.REFUSED, "stage": "rcpt", "reply": "550 5.7.1 no", "results": {"dnslists": "blocked"}}
+    listed = {"listings": ("zen:pbl", "zen:sbl", "other:127.0.0.2"), "failed_lists": ("dead",)}
+    metrics.count(record(**found, **listed, action="reject"))
+    metrics.count(record(**found, **listed))
+    assert lines(metrics.page()) >= {
+        'mailward_results_total{check="dnslists",result="blocked"} 1.0',
+        'mailward_dnslists_total{list="zen",result="listed"} 1.0',
+        'mailward_dnslists_total{list="other",result="listed"} 1.0',
+        'mailward_dnslists_total{list="dead",result="failed"} 1.0',
+    }
+
+
 def test_every_metric_is_explained() -> None:
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
-    named = re.findall(rb"^# TYPE (\w+) ", Metrics().page(), re.MULTILINE)
+    journal = CollectorRegistry()
+    JournalMetrics(journal)
+    named = re.findall(rb"^# TYPE (\w+) ", Metrics().page() + generate_latest(journal), re.MULTILINE)
     assert [name for name in named if f"`{name.decode().removesuffix('_created')}" not in page] == []
 
 
@@ -120,8 +146,8 @@ def host(tmp_path: Path) -> HostMetrics:
     return host
 
 
-def run_worker(host: HostMetrics) -> int:
-    worker = subprocess.Popen([sys.executable, "-c", COUNT_TWICE], env={**os.environ, **host.environment()})
+def run_worker(host: HostMetrics, program: str = COUNT_TWICE) -> int:
+    worker = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **host.environment()})
     assert worker.wait() == 0
     return worker.pid
 
@@ -157,3 +183,39 @@ def test_files_of_an_earlier_run_are_removed(host: HostMetrics, tmp_path: Path) 
     run_worker(host)
     HostMetrics(tmp_path / "metrics").clear()
     assert os.listdir(tmp_path / "metrics") == []
+
+
+def test_refusals_for_a_limit_are_counted() -> None:
+    metrics = Metrics()
+    metrics.turned_away("address")
+    assert 'mailward_turned_away_total{limit="address"} 1.0' in lines(metrics.page())
+
+
+def test_what_a_journal_of_an_ended_process_had_taken_and_not_written_is_lost(
+    host: HostMetrics, tmp_path: Path
+) -> None:
+    for how in ("killed", "killed"):
+        host.journal_ended(run_worker(host, KEEP_A_JOURNAL), how)
+    assert lines(host.page()) >= {
+        "mailward_journal_taken_total 200.0",
+        "mailward_journal_rows_total 120.0",
+        'mailward_journal_dropped_total{reason="database"} 20.0',
+        'mailward_journal_dropped_total{reason="killed"} 60.0',
+        'mailward_journal_exits_total{how="killed"} 2.0',
+    }
+    assert sorted(os.listdir(tmp_path / "metrics")) == ["counter_ended.db", "histogram_ended.db"]
+
+
+def test_what_a_worker_and_the_journal_dropped_is_one_number_for_each_reason(host: HostMetrics) -> None:
+    program = "from gateway.system.metrics import Metrics\nMetrics().journal_entries_dropped(7)"
+    pids = [run_worker(host, KEEP_A_JOURNAL), run_worker(host, program), run_worker(host, program)]
+    assert len(pids) == 3
+    assert lines(host.page()) >= {
+        'mailward_journal_dropped_total{reason="queue"} 14.0',
+        'mailward_journal_dropped_total{reason="database"} 10.0',
+    }
+
+
+def test_a_journal_that_never_counted_has_lost_nothing(host: HostMetrics) -> None:
+    host.journal_ended(4_000_000, "failed")
+    assert not any(line.startswith("mailward_journal_dropped") for line in lines(host.page()))

@@ -1,0 +1,69 @@
+"""Door: lets clients in from a listening socket: as a session, or with a refusal for which no session need be made."""
+
+import logging
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from gateway.connection import Role
+from gateway.reply import Reply
+from gateway.session import SmtpSession
+from gateway.smtp.caller import Caller
+from gateway.smtp.front import Front
+from gateway.smtp.proxyheader import Flaw, Own
+from gateway.system.tls import ServerTls
+
+log = logging.getLogger(__name__)
+
+
+class SmtpDoor:
+    """A gateway.system.acceptor.Door."""
+
+    def __init__(self, front: Front, tls: ServerTls | None = None) -> None:
+        """`tls` is for a socket at which clients begin with a handshake (RFC 8314 section 3)."""
+        self._front = front
+        self._tls = tls
+
+    @property
+    def has_room(self) -> bool:
+        return self._front.sessions.has_room
+
+    def caller(self, peer: Any) -> Caller | None:
+        if not isinstance(peer, tuple):  # of a Unix socket
+            return None
+        ip, proxies = client_address(peer[0]), self._front.proxies
+        if proxies.is_balancer(ip):
+            return None
+        return Caller(ip=ip, port=peer[1], role=self._front.roles(ip), standing=proxies.standing_of(ip))
+
+    async def introduced(self, client: socket.socket, peer: Any) -> Caller | None:
+        """What is behind the header stays in the socket."""
+        if not isinstance(peer, tuple):
+            return None
+        balancer = client_address(peer[0])
+        header = await self._front.introductions.hear(client)
+        if isinstance(header, Flaw):
+            if header is not Flaw.ENDED:  # so ends a balancer's look at the port
+                log.warning("no PROXY header came from %s: %s", balancer, header.value)
+            return None
+        if isinstance(header, Own):
+            standing = self._front.proxies.standing_of(balancer)
+            return Caller(ip=balancer, port=peer[1], role=Role.INTERNAL, standing=standing)
+        ip = client_address(str(header.client.ip))
+        return Caller(ip=ip, port=header.client.port, role=self._front.roles(ip), via=balancer)
+
+    def let_in(self, caller: Caller) -> SmtpSession | bytes:
+        """Looked up before anything is made for the client: one who comes in masses must cost little."""
+        sessions = self._front.sessions
+        place = sessions.admit(caller.ip, caller.role)
+        if isinstance(place, Reply):
+            return b"" if self._tls else place.to_bytes()  # who awaits a handshake understands nothing else
+        session = SmtpSession(self._front, caller, self._tls)
+        sessions.enter(session, place)
+        return session
+
+
+def client_address(host: str) -> IPv4Address | IPv6Address:
+    """The address of a peer; an IPv4 client of an IPv6 socket is known by its IPv4 address."""
+    address = ip_address(host)
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,96 @@
+"""Admission: whether a client is let in: by the connections there are on this host in all, of its address, and of its
+network.
+
+It is a function of the client's address alone, so it can be asked as soon as that is known, and of whoever it turns out
+to be behind a proxy.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+from gateway.connection import Role
+from gateway.reply import Reply
+from gateway.smtp import replies
+from gateway.smtp.settings import SessionSettings
+from gateway.system.hostcounts import CONNECTIONS, HostCounts
+
+Address = IPv4Address | IPv6Address
+
+
+class Limit(StrEnum):
+    """What there was no room under."""
+
+    CONNECTIONS = "connections"  # of the host
+    ADDRESS = "address"  # the client's connections
+    PREFIX = "prefix"  # those of its network
+    MESSAGES = "messages"  # that are being processed
+
+    @property
+    def reply(self) -> Reply:
+        return _REPLIES[self]
+
+
+_REPLIES = {
+    Limit.CONNECTIONS: replies.FULL,
+    Limit.ADDRESS: replies.TOO_MANY_OF_ADDRESS,
+    Limit.PREFIX: replies.TOO_MANY_OF_NETWORK,
+    Limit.MESSAGES: replies.BUSY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one connection is counted under."""
+
+    keys: tuple[int, ...]
+
+
+class Admission:
+    """The limits of `settings` are the host's. They hold for strangers; others are counted, and always let in."""
+
+    def __init__(self, settings: SessionSettings, counts: HostCounts) -> None:
+        self._settings = settings
+        self._counts = counts
+        self._all = counts.key(CONNECTIONS)
+
+    @property
+    def connections(self) -> int:
+        """Of the host."""
+        return self._counts.total(self._all)
+
+    def refusal(self, ip: Address, role: Role) -> Limit | None:
+        """Why this client would now be refused; counts nothing, and is cheap."""
+        return next((limit for limit, key, most in self._limits(ip, role) if self._counts.total(key) >= most), None)
+
+    def admit(self, ip: Address, role: Role) -> Place | Limit:
+        """Count a connection of this client, or say why not."""
+        if role is not Role.STRANGER:
+            return Place((self._all,) if self._counts.add(self._all) else ())
+        taken: list[int] = []
+        for limit, key, most in self._limits(ip, role):
+            if not self._counts.take(key, most):
+                self._leave(taken)
+                return limit
+            taken.append(key)
+        return Place(tuple(taken))
+
+    def leave(self, place: Place) -> None:
+        self._leave(place.keys)
+
+    def _leave(self, keys: "tuple[int, ...] | list[int]") -> None:
+        for key in keys:
+            self._counts.leave(key)
+
+    def _limits(self, ip: Address, role: Role) -> "tuple[tuple[Limit, int, int], ...]":
+        """Each limit with what is counted under it; the narrowest first, since its refusal tells most."""
+        if role is not Role.STRANGER:
+            return ()
+        limits, key = self._settings, self._counts.key
+        prefix = limits.ipv4_prefix if isinstance(ip, IPv4Address) else limits.ipv6_prefix
+        network = int(ip) >> (ip.max_prefixlen - prefix)
+        return (
+            (Limit.ADDRESS, key(f"address {ip}"), limits.max_connections_per_address),
+            (Limit.PREFIX, key(f"network {network:x}/{prefix} of IPv{ip.version}"), limits.max_connections_per_prefix),
+            (Limit.CONNECTIONS, self._all, limits.max_connections),
+        )

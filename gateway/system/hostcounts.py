@@ -1,0 +1,67 @@
+"""Host counts: what all workers hold together, and limits on it that hold for the host.
+
+A worker posts what it holds and then adds up what all hold: whoever finds the limit exceeded takes his own back. So it
+is never exceeded, and where two come for the last place at once, it may be that neither gets it.
+"""
+
+from gateway.system.board import Region
+
+CONNECTIONS = "connections"  # of clients
+MESSAGES = "messages"  # being processed
+MEMORY = "memory"  # octets of messages
+SHOWN = (CONNECTIONS, MESSAGES, MEMORY)  # in the metrics
+
+
+class HostCounts:
+    """Counts under the keys that `key` makes of names."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+
+    def key(self, name: str) -> int:
+        return self._region.key(name)
+
+    def total(self, key: int) -> int:
+        """What the whole host holds."""
+        return self._region.own(key) + sum(self._region.others(key))
+
+    def take(self, key: int, limit: int, amount: int = 1) -> bool:
+        """Hold so much more, if the host then holds no more than `limit`."""
+        if self.total(key) + amount > limit or not self.add(key, amount):
+            return False
+        if self.total(key) > limit:
+            self.leave(key, amount)
+            return False
+        return True
+
+    def add(self, key: int, amount: int = 1) -> bool:
+        """Hold so much more, whatever others hold; False where no further key can be counted."""
+        return self._region.post(key, self._region.own(key) + amount)
+
+    def leave(self, key: int, amount: int = 1) -> None:
+        """Hold so much less."""
+        self._region.post(key, self._region.own(key) - amount)
+
+
+class Places:
+    """So many of one thing for the whole host."""
+
+    def __init__(self, counts: HostCounts, name: str, limit: int) -> None:
+        self._counts = counts
+        self._key = counts.key(name)
+        self.limit = limit
+
+    @property
+    def taken(self) -> int:
+        """By all workers together."""
+        return self._counts.total(self._key)
+
+    @property
+    def are_full(self) -> bool:
+        return self.taken >= self.limit
+
+    def take(self, amount: int = 1) -> bool:
+        return self._counts.take(self._key, self.limit, amount)
+
+    def leave(self, amount: int = 1) -> None:
+        self._counts.leave(self._key, amount)
