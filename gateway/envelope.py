@@ -70,6 +70,7 @@ class Envelope:
     body: BodyType = BodyType.SEVEN_BIT
     smtputf8: bool = False
     size: int | None = None  # octets, as declared (RFC 1870)
+    requiretls: bool = False  # to be handed on over TLS with a known host only, by those who do the same (RFC 8689)
     parameters: tuple[str, ...] = ()  # DSN's RET and ENVID as they came
 
     @property

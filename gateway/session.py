@@ -7,32 +7,36 @@ only timer with every NOOP, and cancels a message in hand when the client half-c
 
 import asyncio
 import logging
+import socket
 import ssl
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from dataclasses import replace
 from typing import cast
 
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
 
-from gateway.connection import Connection, Role, Tls
+from gateway.connection import Connection, Tls
 from gateway.smtp import replies
+from gateway.smtp.caller import Caller
 from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.front import Front
 from gateway.smtp.inbox import EndOfInput, Inbox, Interrupted
 from gateway.smtp.outbox import Outbox
 from gateway.smtp.watchdog import NEVER, Watchdog
+from gateway.system.tls import ServerTls
 
 LINGER = 10.0  # seconds for a client to read our last reply and to close
-AT_ONCE = (replies.BYE, replies.FULL, replies.SHUTTING_DOWN)  # farewells after which the client is not waited for
+AT_ONCE = (replies.BYE, replies.SHUTTING_DOWN, *replies.CROWDED)  # after which the client is not waited for
 
 log = logging.getLogger(__name__)
 aiosmtpd.smtp.log.setLevel(logging.WARNING)  # it would log every connection; ours is one line a message
 
 
 class SmtpSession(SMTP):
-    """One client connection: `loop.create_server(partial(SmtpSession, front), sock=...)`."""
+    """One client connection; `begin` takes it over."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, caller: Caller, tls: ServerTls | None = None) -> None:
+        """`tls` is for a connection that begins with a handshake."""
         # aiosmtpd's own constructor searches its class for methods, for each connection anew, which costs more than all
         # the rest of a session: what its connection_made needs is set here.
         self.loop = asyncio.get_running_loop()
@@ -42,12 +46,30 @@ class SmtpSession(SMTP):
         self._handler_coroutine = None
 
         self._front = front
+        self._caller = caller
+        self._tls = tls
+        self._beginning: asyncio.Task[None] | None = None
         self._outbox = Outbox(self.loop)
         self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
-        self._dialogue = Dialogue(front, self._inbox, self._outbox, self._watchdog, self._shake_hands)
+        self._dialogue = self._new_dialogue()
         self._is_ending = False  # the dialogue is over, and the visit is being told
         self._is_over = False
+
+    async def begin(self, client: socket.socket) -> None:
+        """Take over the connection, once the handshake is done where it begins with one. Raises OSError."""
+        context = self._tls.context() if self._tls else None
+        limit = self._front.settings.handshake_timeout if context else None
+        self._beginning = cast("asyncio.Task[None]", asyncio.current_task())
+        try:
+            await self.loop.connect_accepted_socket(lambda: self, client, ssl=context, ssl_handshake_timeout=limit)
+        except OSError as error:
+            log.info("%s: the connection did not begin: %s", self._caller.ip, error)
+            raise
+        finally:
+            self._beginning = None
+            if self._handler_coroutine is None:
+                self._front.sessions.leave(self)
 
     # What the event loop tells.
 
@@ -95,6 +117,8 @@ class SmtpSession(SMTP):
     def cut(self) -> None:
         if self._is_over:
             self._abort()
+        elif self._beginning is not None:
+            self._beginning.cancel()
         elif self._cancel():
             self._dialogue.farewell = replies.SHUTTING_DOWN
 
@@ -129,18 +153,37 @@ class SmtpSession(SMTP):
             await self._part()
 
     async def _welcome(self) -> None:
-        sessions = self._front.sessions
-        peer = cast(tuple[str, int] | None, self.session and self.session.peer)
-        if not peer:  # gone before it was accepted
+        caller, transport = self._caller, self._outbox.transport
+        if transport is None:
             raise EndOfInput
-        ip, opened = _client_address(peer[0]), self._front.clock()
-        role = self._front.roles(ip)
-        if sessions.is_draining or (sessions.is_full and role is Role.STRANGER):
-            self._dialogue.farewell = replies.SHUTTING_DOWN if sessions.is_draining else replies.FULL
-            return
-        sessions.enter(self)
+        connection = Connection(
+            id=self._dialogue.id,
+            ip=caller.ip,
+            port=caller.port,
+            role=caller.role,
+            opened=self._front.clock(),
+            tls=_tls_facts(transport) if self._tls else None,
+            via=caller.via,
+        )
         self._watchdog.until(NEVER)
-        await self._dialogue.run(Connection(id=self._dialogue.id, ip=ip, port=peer[1], role=role, opened=opened))
+        another = await self._dialogue.run(connection)
+        while another is not None:
+            another = await self._serve_another(another)
+
+    async def _serve_another(self, client: Connection) -> Connection | None:
+        """The peer speaks for this client from now on: everything begins anew, with a banner."""
+        await self._dialogue.end()
+        self._dialogue = self._new_dialogue()
+        refusal = self._front.sessions.serve_another(self, client.ip, client.role)
+        if refusal is not None:
+            self._dialogue.farewell = refusal
+            return None
+        return await self._dialogue.run_for(replace(client, id=self._dialogue.id, opened=self._front.clock()))
+
+    def _new_dialogue(self) -> Dialogue:
+        return Dialogue(
+            self._front, self._inbox, self._outbox, self._watchdog, self._shake_hands, self._caller.standing
+        )
 
     async def _part(self) -> None:
         """Tell the client, the visit, and in the end the registry."""
@@ -192,12 +235,6 @@ class SmtpSession(SMTP):
             raise EndOfInput
         self._attach(transport)
         return _tls_facts(transport)
-
-
-def _client_address(host: str) -> IPv4Address | IPv6Address:
-    """The address of a peer; an IPv4 client of an IPv6 socket is known by its IPv4 address."""
-    address = ip_address(host)
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _tls_facts(transport: asyncio.Transport) -> Tls:

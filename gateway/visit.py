@@ -4,6 +4,7 @@ from typing import Protocol
 
 from gateway.connection import Connection
 from gateway.envelope import Envelope, Recipient
+from gateway.message import Content
 from gateway.reply import Reply, reply
 from gateway.system.spool import Spool
 
@@ -29,9 +30,14 @@ class Visit(Protocol):
         """RCPT TO, parsed."""
         ...
 
-    async def message(self, spool: Spool) -> Reply:
-        """All octets after DATA (dots unstuffed, line ends CRLF, without the final dot). Runs to its end even if the
+    async def message(self, spool: Spool, cleaned: Content | None = None) -> Reply:
+        """All octets after DATA (dots unstuffed, without the final dot) or of all chunks. Line ends are CRLF, but where
+        the site lets other text be normalised: then `cleaned` is what goes on in its place. Runs to its end even if the
         client is gone. The transaction is over afterwards. The session closes the spool."""
+        ...
+
+    def let_go(self) -> None:
+        """The client is made to wait: what others need is not held for it meanwhile. Safe to call at any time."""
         ...
 
     async def refused(self, reply: Reply) -> None:

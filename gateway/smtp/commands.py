@@ -1,19 +1,18 @@
 """Commands: turns a command line into a verb with its argument, and those of MAIL and RCPT into envelope values.
 
 RFC 5321 section 4.1.1 and 4.1.2 (syntax), RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (RET, ENVID,
-NOTIFY, ORCPT). What cannot be accepted comes back as the reply that says why.
+NOTIFY, ORCPT), RFC 8689 (REQUIRETLS). What cannot be accepted comes back as the reply that says why.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
 from gateway.reply import Reply, reply
 from gateway.smtp import replies
 from gateway.smtp.inbox import BadLine
+from gateway.smtp.offer import Offer
 
 # RFC 5321 section 4.5.3.1.4 gives 512 octets; SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
 MAX_LINE = 2048
@@ -30,30 +29,6 @@ _orcpt_re = re.compile(rf"[A-Za-z0-9-]{{1,40}};(?:{_xtext}|[\x80-\U0010ffff]){{1
 _envid_re = re.compile(rf"{_xtext}{{1,100}}\Z")
 _ret_re = re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE)
 _size_re = re.compile(r"[0-9]{1,20}\Z")
-
-
-class Extension(StrEnum):
-    """What can be offered only where every next hop has it, since EHLO comes before routing."""
-
-    DSN = "DSN"  # RFC 3461
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """The parameters of MAIL and RCPT that a client may use: none of them after HELO."""
-
-    max_size: int
-    mail: frozenset[str] = frozenset()
-    rcpt: frozenset[str] = frozenset()
-
-
-def offer(max_size: int, extensions: frozenset[Extension]) -> Offer:
-    """What a client is offered that greets with EHLO."""
-    mail, rcpt = {"SIZE", "BODY", "SMTPUTF8"}, set[str]()
-    if Extension.DSN in extensions:
-        mail |= {"RET", "ENVID"}
-        rcpt |= {"NOTIFY", "ORCPT"}
-    return Offer(max_size=max_size, mail=frozenset(mail), rcpt=frozenset(rcpt))
 
 
 def split_command(line: bytes) -> tuple[str, str] | BadLine:
@@ -147,8 +122,9 @@ def _read_body(value: str) -> dict[str, Any] | None:
     return {"body": body} if body else None
 
 
-def _read_smtputf8(value: str) -> dict[str, Any] | None:
-    return None if value else {"smtputf8": True}
+def _flag(field: str) -> "Reader":
+    """A reader of what has no value."""
+    return lambda value: None if value else {field: True}
 
 
 def _only(pattern: re.Pattern[str]) -> "Reader":
@@ -162,7 +138,8 @@ _BODIES = {body.value: body for body in BodyType}
 _PARAMETERS: Mapping[str, Reader] = {
     "SIZE": _read_size,
     "BODY": _read_body,
-    "SMTPUTF8": _read_smtputf8,
+    "SMTPUTF8": _flag("smtputf8"),
+    "REQUIRETLS": _flag("requiretls"),
     "RET": _only(_ret_re),
     "ENVID": _only(_envid_re),
     "NOTIFY": _only(_notify_re),

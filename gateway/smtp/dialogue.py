@@ -1,29 +1,31 @@
 """Dialogue: turns the command lines of one client into calls of its visit, and the answers into replies.
 
 RFC 5321 sections 3 and 4, with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531),
-ENHANCEDSTATUSCODES (RFC 2034) and STARTTLS (RFC 3207).
+ENHANCEDSTATUSCODES (RFC 2034), STARTTLS (RFC 3207) and what offer.py offers besides. Transactions are in mailing.py.
 """
 
 import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from gateway.connection import Connection, Role, Tls
-from gateway.envelope import Envelope
 from gateway.reply import Reply, reply
 from gateway.smtp import replies
-from gateway.smtp.commands import MAX_LINE, is_helo_name, parse_mail, parse_rcpt, split_command
-from gateway.smtp.data import DataReader
+from gateway.smtp.caller import Standing
+from gateway.smtp.commands import MAX_LINE, is_helo_name, split_command
 from gateway.smtp.front import Front
-from gateway.smtp.ids import connection_id, envelope_id
+from gateway.smtp.ids import connection_id
 from gateway.smtp.inbox import BadLine, EndOfInput, Inbox, Interrupted
+from gateway.smtp.mailing import Mailing
+from gateway.smtp.offer import Greeting, Offer
 from gateway.smtp.outbox import Outbox
 from gateway.smtp.tally import Tally
+from gateway.smtp.voice import Voice
 from gateway.smtp.watchdog import NEVER, Watchdog
-from gateway.system.spool import Spool
+from gateway.smtp.xclient import KEYWORD, parse_xclient
 from gateway.visit import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Dialogue:
         outbox: Outbox,
         watchdog: Watchdog,
         shake_hands: Callable[[ssl.SSLContext], Awaitable[Tls]],
+        standing: Standing = Standing.CLIENT,
     ) -> None:
         """`shake_hands` lets the connection go on over TLS; it raises EndOfInput where that fails."""
         self._front = front
@@ -47,58 +50,76 @@ class Dialogue:
         self._outbox = outbox
         self._watchdog = watchdog
         self._shake_hands = shake_hands
+        self._standing = standing
         self._visit = front.visit()
         self._tally = Tally(front.settings)
         self._now = asyncio.get_running_loop().time
-        self._opened = self._progress = self._now()
+        self._opened = self._now()
         self.id = connection_id(front.clock())
+        self._voice = Voice(outbox, self._tally)
+        self._mailing = Mailing(front, self._visit, inbox, watchdog, self._voice, self._tally, self.id)
+        self._client: Connection  # as it was before its greeting
         self._connection: Connection
-        self._envelope: Envelope | None = None  # of the transaction under way
-        self._recipients = 0
-        self._is_sender_refused = False  # the last MAIL was
-        self._transactions = 0
-        self.farewell: Reply | None = None
-        self.is_past_final_dot = False  # the message is finished, whatever the client does
+        self._stated: dict[str, Any] = {}  # of a client that is spoken for: it stands, whatever the greeting says
+        self._next: Connection | None = None  # another client, which is spoken for from now on
+        self._offer: Offer | None = None  # once the client has greeted
+
+    @property
+    def farewell(self) -> Reply | None:
+        return self._voice.farewell
+
+    @farewell.setter
+    def farewell(self, farewell: Reply) -> None:
+        self._voice.farewell = farewell
 
     @property
     def is_idle(self) -> bool:
         """Nothing is under way, and the client is silent."""
-        return self._envelope is None and self._inbox.is_awaited
+        return self._inbox.is_awaited and not self._mailing.is_under_way
 
-    async def run(self, connection: Connection) -> None:
-        """Talk until there is a farewell. Raises EndOfInput, Interrupted."""
-        self._connection = connection
-        self._tally.role = connection.role
-        await self._greet()
-        while self.farewell is None:
-            line = await self._next_line()
-            if self.farewell is None:
-                await self._obey(line)
+    @property
+    def is_past_final_dot(self) -> bool:
+        """A message is finished, whatever the client does."""
+        return self._mailing.is_past_final_dot
 
-    async def end(self) -> None:
-        """Nothing is under way any more: of a RSET, and of a client that has gone."""
-        await self._conclude(self._visit.reset())
-
-    async def _conclude(self, telling: Awaitable[None]) -> None:
-        """The transaction is over without a message. What goes wrong while the visit is told changes no reply."""
-        self._forget()
-        try:
-            await telling
-        except Exception:
-            log.exception("%s: the visit could not be told", self.id)
-
-    def _forget(self) -> None:
-        self._envelope = None
-        self._recipients = 0
-
-    async def _greet(self) -> None:
+    async def run(self, connection: Connection) -> Connection | None:
+        """Talk until there is a farewell, or until the client speaks for another: then that one's connection is given,
+        for a dialogue of its own. Raises EndOfInput, Interrupted."""
+        self._begin(connection)
         if await self._talks_early():
             self._connection = replace(self._connection, early_talker=True)
+        if await self._is_welcome():
+            self._await_client()
+            await self._inbox.arrival()
+            if self._outbox.is_unheard:
+                self._connection = replace(self._connection, early_talker=True)
+        return await self._talk()
+
+    async def run_for(self, connection: Connection) -> Connection | None:
+        """The same with a proxy that speaks for this client, of whom its haste and its greeting say nothing."""
+        self._begin(connection)
+        if connection.helo:
+            self._stated = {"helo": connection.helo, "esmtp": connection.esmtp}
+        await self._is_welcome()
+        return await self._talk()
+
+    async def end(self) -> None:
+        """Nothing is under way any more: of a client that has gone."""
+        await self._mailing.end()
+
+    # Before the first command.
+
+    def _begin(self, connection: Connection) -> None:
+        self._client = self._connection = connection
+        self._tally.role = connection.role
+
+    async def _is_welcome(self) -> bool:
         refusal = await self._visit.connect(self._connection)
         if refusal is not None:
             self.farewell = refusal
-        else:
-            self._outbox.say(self._front.banner)
+            return False
+        self._outbox.say(self._front.banner)
+        return True
 
     async def _talks_early(self) -> bool:
         if self._settings.banner_delay and self._connection.role is Role.STRANGER:
@@ -107,226 +128,178 @@ class Dialogue:
                     await self._inbox.arrival()
             except TimeoutError:
                 return False
-        return not self._inbox.is_empty
+        return not self._inbox.is_untouched
+
+    # From one command to the next.
+
+    async def _talk(self) -> Connection | None:
+        while self.farewell is None and self._next is None:
+            line = await self._next_line()
+            if self.farewell is None:
+                await self._obey(line)
+        return self._next
 
     async def _next_line(self) -> bytes | BadLine:
-        if self._front.sessions.is_draining and self._envelope is None:
-            self.farewell = replies.SHUTTING_DOWN
-            raise Interrupted
-        limits = self._settings
-        self._watchdog.until(
-            min(
-                self._now() + limits.command_timeout,
-                self._progress + limits.idle_timeout,
-                self._opened + limits.connection_timeout,
-            )
-        )
+        self._await_client()
         if self._outbox.is_blocked:
             await self._outbox.room()
         line = await self._inbox.line(MAX_LINE)
         self._watchdog.until(NEVER)
         return line
 
+    def _await_client(self) -> None:
+        """What comes now must come in time, and where the worker is to end no transaction begins."""
+        if self._front.sessions.is_draining and not self._mailing.is_under_way:
+            self.farewell = replies.SHUTTING_DOWN
+            raise Interrupted
+        self._watchdog.until(self._deadline())
+
+    def _deadline(self) -> float:
+        """When the next command must be here, in the loop's time."""
+        limits = self._settings
+        end = self._opened + limits.connection_timeout
+        if (chunk_due := self._mailing.deadline) is not None:
+            return min(chunk_due, end)
+        return min(self._now() + limits.command_timeout, self._mailing.progress + limits.idle_timeout, end)
+
     async def _obey(self, line: bytes | BadLine) -> None:
         command = line if isinstance(line, BadLine) else split_command(line)
         if isinstance(command, BadLine):
-            return self._refuse(replies.LINE[command])
-        verb, argument = command
+            self._voice.refuse(replies.LINE[command])
+        else:
+            await self._carry_out(*command)
+        if self._voice.has_refused:
+            self._voice.has_refused = False
+            if self._settings.tarpit:
+                await self._stick()
+
+    async def _carry_out(self, verb: str, argument: str) -> None:
         method = COMMANDS.get(verb)
         if method is None:
-            return self._dismiss(replies.NOT_SMTP) if verb in WEB else self._refuse(replies.UNKNOWN)
+            return self._voice.dismiss(replies.NOT_SMTP) if verb in WEB else self._voice.refuse(replies.UNKNOWN)
         if verb not in UNCOUNTED and (farewell := self._tally.command()):
-            return self._dismiss(farewell)
+            return self._voice.dismiss(farewell)
         try:
             await method(self, argument)
         except (EndOfInput, Interrupted):
             raise
         except Exception:
+            if self._mailing.is_amid_octets:  # what follows cannot be told from commands
+                raise
             log.exception("%s: %s failed", self.id, verb)
             await self._survive()
         return None
 
     async def _survive(self) -> None:
         """After an error of ours: a recipient that could not be asked for is lost, the transaction is not."""
-        self._outbox.say(INTERNAL_ERROR)
-        if self._envelope is None:
+        self._voice.say(INTERNAL_ERROR)
+        if not self._mailing.is_under_way:
             await self.end()
 
-    def _dismiss(self, farewell: Reply | None) -> None:
-        """The dialogue is over if there is a farewell."""
-        self.farewell = farewell or self.farewell
-
-    def _refuse(self, refusal: Reply) -> None:
-        """Answer a wrong command."""
-        self._outbox.say(refusal)
-        self._dismiss(self._tally.error())
-
-    def _answer(self, answer: Reply) -> None:
-        """Pass on what the visit says."""
-        if answer.code == SERVICE_CLOSING:
-            self._dismiss(answer)
-        else:
-            self._outbox.say(answer)
+    async def _stick(self) -> None:
+        """Let a stranger wait after a refusal, as long as there is room for all others."""
+        if self._connection.role is Role.STRANGER and not self._front.sessions.is_crowded:
+            self._mailing.let_go()
+            await asyncio.sleep(self._settings.tarpit)
 
     # The greeting.
 
     async def _ehlo(self, argument: str) -> None:
-        greeting = self._front.ehlo_over_tls if self._connection.tls else self._front.ehlo
-        await self._be_greeted(replace(self._connection, helo=argument, esmtp=True), greeting)
+        connection = replace(self._connection, helo=argument, esmtp=True)
+        more = (KEYWORD,) if self._standing is Standing.PROXY else ()
+        await self._be_greeted(connection, self._front.ehlo(connection, *more))
 
     async def _helo(self, argument: str) -> None:
         await self._be_greeted(replace(self._connection, helo=argument, esmtp=False), self._front.helo)
 
-    async def _be_greeted(self, connection: Connection, greeting: Reply) -> None:
+    async def _be_greeted(self, connection: Connection, greeting: Greeting) -> None:
         if not is_helo_name(connection.helo):
-            return self._refuse(replies.HELO_SYNTAX)
-        await self.end()
-        self._connection = replace(connection, helo="")
+            return self._voice.refuse(replies.HELO_SYNTAX)
+        connection = replace(connection, **self._stated)
+        await self._mailing.end()
+        self._connection, self._offer = replace(connection, helo=""), None
         refusal = await self._visit.helo(connection)
         if refusal is not None:
-            return self._answer(refusal)
-        self._connection = connection
-        return self._outbox.say(greeting)
+            return self._voice.answer(refusal)
+        self._connection, self._offer = connection, greeting.offer
+        return self._voice.say(greeting.reply)
 
     async def _starttls(self, argument: str) -> None:
         if argument:
-            return self._refuse(replies.NO_ARGUMENT)
+            return self._voice.refuse(replies.NO_ARGUMENT)
         if self._front.tls is None or self._connection.tls is not None:
-            return self._refuse(replies.NO_TLS)
-        if self._envelope is not None:
-            return self._refuse(replies.UNDER_WAY)
-        self._outbox.say(replies.READY_FOR_TLS)
+            return self._voice.refuse(replies.NO_TLS)
+        if self._mailing.is_under_way:
+            return self._voice.refuse(replies.UNDER_WAY)
+        self._voice.say(replies.READY_FOR_TLS)
         tls = await self._shake_hands(self._front.tls.context())
         self._connection = replace(self._connection, tls=tls, helo="", esmtp=False)  # RFC 3207 section 4.2
-        return await self.end()
+        self._offer = None
+        return await self._mailing.end()
+
+    async def _xclient(self, argument: str) -> None:
+        if self._standing is not Standing.PROXY:
+            return self._voice.refuse(replies.NOT_TRUSTED)
+        if self._mailing.is_under_way:
+            return self._voice.refuse(replies.UNDER_WAY)
+        stated = parse_xclient(argument, replace(self._client, tls=self._connection.tls))
+        if isinstance(stated, Reply):  # what follows would be taken for the proxy's own
+            return self._voice.dismiss(stated)
+        self._next = replace(stated, role=self._front.roles(stated.ip))
+        return None
 
     # A transaction.
 
     async def _mail(self, argument: str) -> None:
-        if not self._connection.helo or self._envelope is not None:
-            return self._refuse(replies.UNDER_WAY if self._envelope else replies.NEED_HELO)
-        if farewell := self._tally.transaction():
-            return self._dismiss(farewell)
-        self._transactions += 1
-        self._is_sender_refused = True
-        ident = envelope_id(self.id, self._transactions)
-        envelope = parse_mail(argument, self._front.offered(self._connection), envelope_id=ident)
-        if isinstance(envelope, Reply):
-            return self._refuse(envelope)
-        answer = await self._visit.mail(envelope)
-        if answer.is_success:
-            self._envelope = envelope
-            self._is_sender_refused = False
-            self._progress = self._now()
-        return self._answer(answer)
+        await self._mailing.mail(argument, self._offer)
 
     async def _rcpt(self, argument: str) -> None:
-        if self._envelope is None:
-            return self._out_of_turn()
-        if self._recipients >= self._settings.max_recipients:
-            return self._outbox.say(replies.TOO_MANY_RECIPIENTS)
-        recipient = parse_rcpt(argument, self._front.offered(self._connection), self._envelope)
-        if isinstance(recipient, Reply):
-            return self._refuse(recipient)
-        answer = await self._visit.rcpt(recipient)
-        self._answer(answer)
-        if answer.is_success:
-            self._recipients += 1
-            self._progress = self._now()
-        elif answer.is_permanent:
-            self._dismiss(self._tally.refused_recipient())
-        return None
+        await self._mailing.rcpt(argument, self._offer)
 
     async def _data(self, argument: str) -> None:
-        if argument:
-            return self._refuse(replies.NO_ARGUMENT)
-        if self._envelope is None:
-            return self._out_of_turn()
-        if not self._recipients:
-            return self._outbox.say(replies.NO_RECIPIENTS)
-        with closing(self._front.spool()) as spool:
-            return self._answer(await self._receive(spool))
+        await self._mailing.data(argument, self._offer)
 
-    async def _receive(self, spool: Spool) -> Reply:
-        reader = DataReader(spool.write, max_size=self._settings.max_size, max_line=self._settings.max_line)
-        self._outbox.say(replies.START_MAIL)
-        await self._collect(reader)
-        if reader.trouble is not None:
-            log.error("%s: the spool has no room: %s", self.id, reader.trouble)
-        if reader.fault is not None:
-            refusal = replies.MESSAGE[reader.fault]
-            await self._conclude(self._visit.refused(refusal))
-            return refusal
-        return await self._hand_over(spool)
-
-    async def _collect(self, reader: DataReader) -> None:
-        deadline = self._now() + self._settings.data_timeout
-        rest = None
-        while rest is None:
-            self._watchdog.until(min(self._now() + self._settings.block_timeout, deadline))
-            rest = reader.feed(await self._inbox.some())
-            if reader.is_hopeless:
-                self._dismiss(replies.TOO_LARGE)
-                await self._conclude(self._visit.refused(replies.TOO_LARGE))
-                raise Interrupted
-        self._watchdog.until(NEVER)
-        self._inbox.give_back(rest)
-
-    async def _hand_over(self, spool: Spool) -> Reply:
-        self.is_past_final_dot = True
-        self._front.sessions.messages += 1
-        try:
-            answer = await self._visit.message(spool)
-        finally:
-            self.is_past_final_dot = False
-            self._front.sessions.messages -= 1
-            self._forget()
-        self._progress = self._now()
-        if answer.is_success:
-            self._tally.accepted()
-        return answer
-
-    def _out_of_turn(self) -> None:
-        """RCPT or DATA without a transaction: behind a refused MAIL no fault of a client that pipelines (RFC 2920)."""
-        refusal = replies.NEED_MAIL if self._connection.helo else replies.NEED_HELO
-        return self._outbox.say(refusal) if self._is_sender_refused else self._refuse(refusal)
+    async def _bdat(self, argument: str) -> None:
+        await self._mailing.bdat(argument, self._offer)
 
     async def _rset(self, argument: str) -> None:
         if argument:
-            return self._refuse(replies.NO_ARGUMENT)
-        await self.end()
-        return self._outbox.say(replies.OK)
+            return self._voice.refuse(replies.NO_ARGUMENT)
+        await self._mailing.end()
+        return self._voice.say(replies.OK)
 
     # What changes nothing.
 
     async def _noop(self, argument: str) -> None:
-        self._outbox.say(replies.OK)
+        self._voice.say(replies.OK)
 
     async def _quit(self, argument: str) -> None:
         if argument:
-            return self._refuse(replies.NO_ARGUMENT)
-        return self._dismiss(replies.BYE)
+            return self._voice.refuse(replies.NO_ARGUMENT)
+        return self._voice.dismiss(replies.BYE)
 
     async def _vrfy(self, argument: str) -> None:
         if argument:
-            return self._outbox.say(replies.NOT_VERIFIED)
-        return self._refuse(replies.NEED_ARGUMENT)
+            return self._voice.say(replies.NOT_VERIFIED)
+        return self._voice.refuse(replies.NEED_ARGUMENT)
 
     async def _help(self, argument: str) -> None:
-        known = [name for name, carry_out in COMMANDS.items() if carry_out is not Dialogue._not_here]
-        self._outbox.say(reply("214 2.0.0", f"Commands: {' '.join(known)}"))
+        known = [name for name, carry_out in COMMANDS.items() if carry_out not in UNTOLD]
+        self._voice.say(reply("214 2.0.0", f"Commands: {' '.join(known)}"))
 
     async def _not_here(self, argument: str) -> None:
-        self._refuse(replies.NOT_IMPLEMENTED)
+        self._voice.refuse(replies.NOT_IMPLEMENTED)
 
 
 COMMANDS: dict[str, Callable[[Dialogue, str], Awaitable[None]]] = {
     "EHLO": Dialogue._ehlo,
     "HELO": Dialogue._helo,
     "STARTTLS": Dialogue._starttls,
+    "XCLIENT": Dialogue._xclient,
     "MAIL": Dialogue._mail,
     "RCPT": Dialogue._rcpt,
     "DATA": Dialogue._data,
+    "BDAT": Dialogue._bdat,
     "RSET": Dialogue._rset,
     "NOOP": Dialogue._noop,
     "VRFY": Dialogue._vrfy,
@@ -336,6 +309,6 @@ COMMANDS: dict[str, Callable[[Dialogue, str], Awaitable[None]]] = {
     "ETRN": Dialogue._not_here,
     "AUTH": Dialogue._not_here,  # never: others bring mail for our domains here, and nobody sends through it
 }
-UNCOUNTED = frozenset({"RCPT", "QUIT"})  # RCPT has its own limits
+UNTOLD = (Dialogue._not_here, Dialogue._xclient)
+UNCOUNTED = frozenset({"RCPT", "BDAT", "QUIT"})  # RCPT and BDAT have their own limits
 WEB = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})  # a browser, made to talk to us by a page
-SERVICE_CLOSING = 421  # RFC 5321 section 3.8: the connection is closed after it, whoever said it

@@ -1,12 +1,17 @@
 """Front: what all SMTP sessions of a worker share, and the greetings that they send (RFC 5321 section 4.1.1.1)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from gateway.connection import Connection, Role
-from gateway.reply import Reply, reply
-from gateway.smtp.commands import Extension, Offer, offer
+from gateway.reply import reply
+from gateway.smtp.caller import Proxies
+from gateway.smtp.introduction import Introductions
+from gateway.smtp.offer import OF_NEXT_HOPS, OVER_TLS, Extension, Greeting, Limits, ehlo, helo
 from gateway.smtp.registry import Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.spool import Spool
@@ -15,11 +20,15 @@ from gateway.visit import Visit
 
 Address = IPv4Address | IPv6Address
 
+GREETINGS = 64  # kept ready; there are as many as there are combinations of extensions, roles and TLS
+NOBODY = Proxies()
+
 
 class Front:
     """The collaborators of the sessions, made once for a worker.
 
-    `extensions` are those that every next hop has. `tls` is None where STARTTLS is not to be offered.
+    `carried` tells which extensions every next hop has at the time, `limits` what a stranger is held to. `tls` is None
+    where STARTTLS is not to be offered. `proxies` are those who bring other clients.
     """
 
     def __init__(
@@ -31,8 +40,11 @@ class Front:
         tls: ServerTls | None,
         roles: Callable[[Address], Role],
         spool: Callable[[], Spool],
+        disk: Executor,
         sessions: Sessions,
-        extensions: frozenset[Extension] = frozenset(),
+        limits: Limits,
+        carried: Callable[[], Set[str]],
+        proxies: Proxies = NOBODY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.visit = visit
@@ -41,20 +53,29 @@ class Front:
         self.tls = tls
         self.roles = roles
         self.spool = spool
+        self.disk = disk
         self.sessions = sessions
+        self.proxies = proxies
+        self.introductions = Introductions(settings.header_timeout)
         self.clock = clock
-        self._after_ehlo = offer(settings.max_size, extensions)
-        self._after_helo = Offer(max_size=settings.max_size)
         self.banner = reply("220", f"{hostname} ESMTP Mailward")
-        self.helo = reply("250", hostname)
-        self.ehlo_over_tls = _ehlo(hostname, settings, extensions)
-        self.ehlo = _ehlo(hostname, settings, extensions | {"STARTTLS"} if tls else extensions)
+        self.helo = helo(hostname, limits)
+        self._limits = limits
+        self._passed_on = OF_NEXT_HOPS.difference(settings.withhold)
+        self._own = frozenset(Extension).difference(OF_NEXT_HOPS, settings.withhold)
+        self._carried = carried
+        self._greeting = lru_cache(GREETINGS)(self._make_greeting)
 
-    def offered(self, connection: Connection) -> Offer:
-        """The parameters that this client may use."""
-        return self._after_ehlo if connection.esmtp else self._after_helo
+    def ehlo(self, connection: Connection, *more: str) -> Greeting:
+        """What this client is offered now; `more` is for its like alone."""
+        carried = self._carried()
+        extensions = {extension for extension in self._passed_on if extension in carried}
+        if not connection.tls:
+            extensions -= OVER_TLS
+        can_start_tls = self.tls is not None and connection.tls is None
+        more = (*more, "STARTTLS") if can_start_tls else more
+        return self._greeting(self._own | extensions, connection.role, more)
 
-
-def _ehlo(hostname: str, settings: SessionSettings, extensions: frozenset[str]) -> Reply:
-    always = ("PIPELINING", f"SIZE {settings.max_size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "HELP")
-    return reply("250", "\n".join((hostname, *always, *sorted(extensions))))
+    def _make_greeting(self, extensions: frozenset[Extension], role: Role, more: tuple[str, ...]) -> Greeting:
+        limits = self._limits if role is Role.STRANGER else replace(self._limits, transactions=None)
+        return ehlo(self.hostname, limits, extensions, *more)

@@ -1,4 +1,4 @@
-"""Inbox: turns what the transport receives into command lines, or into pieces of any size for DATA.
+"""Inbox: turns what the transport receives into command lines, or into pieces of any size for DATA and BDAT.
 
 It holds little: above HIGH_WATER octets the transport stops reading until they are taken, so a fast client waits in its
 own kernel and not in our memory.
@@ -7,6 +7,8 @@ own kernel and not in our memory.
 import asyncio
 from collections.abc import Callable
 from enum import Enum
+
+from gateway.system.tcp import unread
 
 HIGH_WATER = 131072  # octets; what a fast client sends in a turn of the loop or two, and little against a message
 LOW_WATER = HIGH_WATER // 2
@@ -69,6 +71,11 @@ class Inbox:
         return not self._buffer
 
     @property
+    def is_untouched(self) -> bool:
+        """Nothing has come yet, not even to the kernel."""
+        return not self._buffer and (self._transport is None or not unread(self._transport))
+
+    @property
     def is_awaited(self) -> bool:
         """The session waits for the client, who has not sent what it waits for."""
         return self._waiter is not None
@@ -104,6 +111,17 @@ class Inbox:
         """All octets there are, at least one. Raises EndOfInput, Interrupted."""
         await self.arrival()
         taken, self._buffer = self._buffer, bytearray()
+        self._searched = 0
+        self._resume()
+        return taken
+
+    async def at_most(self, limit: int) -> bytearray:
+        """The octets there are, at least one and no more than `limit`. Raises EndOfInput, Interrupted."""
+        await self.arrival()
+        if len(self._buffer) <= limit:
+            return await self.some()
+        taken = self._buffer[:limit]
+        del self._buffer[:limit]
         self._searched = 0
         self._resume()
         return taken

@@ -6,6 +6,7 @@ A reply leaves before the session waits for the client, and soon in any case: th
 import asyncio
 
 from gateway.reply import Reply
+from gateway.system.tcp import unacknowledged
 
 HOLD = 0.05  # seconds that a reply may wait for the next one
 
@@ -36,6 +37,11 @@ class Outbox:
             self._said.clear()
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.write(octets)
+
+    @property
+    def is_unheard(self) -> bool:
+        """The client cannot have seen all that it was told when it sent what has come of it."""
+        return bool(self._said) or (self.transport is not None and unacknowledged(self.transport) > 0)
 
     @property
     def is_blocked(self) -> bool:

@@ -12,11 +12,11 @@ class Tally:
     Clients of our own and relay partners may do as much as they like without a message: they bring other people's mail.
     """
 
-    __slots__ = ("_commands", "_errors", "_messages", "_refused", "_settings", "role")
+    __slots__ = ("_commands", "_errors", "_messages", "_octets", "_recipients", "_refused", "_settings", "role")
 
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
-        self._messages = 0
+        self._messages = self._octets = self._recipients = 0
         self.role = Role.STRANGER
         self.accepted()
 
@@ -28,13 +28,26 @@ class Tally:
         self._commands += 1
         return self._judge(self._commands, self._settings.max_commands, replies.TOO_MANY_COMMANDS)
 
+    def recipient(self) -> None:
+        self._recipients += 1
+
+    def octets(self, count: int) -> None:
+        """Of a message, whatever becomes of it."""
+        self._octets += count
+
     def refused_recipient(self) -> Reply | None:
         self._refused += 1
         return self._judge(self._refused, self._settings.max_refused_recipients, replies.TOO_MANY_REFUSED)
 
     def transaction(self) -> Reply | None:
         self._messages += 1
-        return self._judge(self._messages, self._settings.max_messages, replies.TOO_MANY_MESSAGES)
+        return self.burden() or self._judge(self._messages, self._settings.max_messages, replies.ENOUGH)
+
+    def burden(self) -> Reply | None:
+        """Whether the connection has brought as much as one may."""
+        return self._judge(self._octets, self._settings.max_octets, replies.ENOUGH) or self._judge(
+            self._recipients, self._settings.max_all_recipients, replies.ENOUGH
+        )
 
     def error(self) -> Reply | None:
         """A wrong command; nobody may go on with these for ever."""

@@ -1,14 +1,13 @@
 """Senders who speak in our name: through fields of their own, through the values in ours, and through sheer size."""
 
 import re
-import time
 from ipaddress import IPv4Address
 
+import authres
 import pytest
 
-from gateway.author import find_author, message_facts
-from gateway.authres.field import AuthenticationResults, MethodResult, Property, build, clean, parse
-from gateway.authres.received import loop_problem, received_field
+from gateway.authres.field import AuthenticationResults, AuthresError, MethodResult, Property, build, clean, parse
+from gateway.authres.received import received_field
 from gateway.authres.stamp import for_scanners, stamp
 from gateway.connection import Connection, Role
 from gateway.envelope import Envelope, parse_reverse_path
@@ -71,39 +70,44 @@ FORGED = (
     b"Authentication-Results" + b" " * MEBIBYTE + b": mx.example.org; dmarc=pass\r\n",
     b"Authentication-Results" + b"\r\n " * 300_000 + b": mx.example.org; dmarc=pass\r\n",
     b"Authentication-Results" + b"\x00" * MEBIBYTE + b": mx.example.org; dmarc=pass\r\n",
+    b"Authentication-Results: (" + b"x" * MEBIBYTE + b") mx.example.org; dmarc=pass\r\n",
+    b"Authentication-Results: (" + b"x" * 1000 + b") =?utf-8?q?mx=2Eexample=2Eorg?=; dmarc=pass\r\n",
+    b"Authentication-Results: " + b" " * 990 + b"=?utf-8?q?mx=2Eexample=2Eorg?=; dmarc=pass\r\n",
 )
 
 
 @pytest.mark.parametrize("field", FORGED, ids=range(len(FORGED)))
-def test_forged_field_of_a_mebibyte_is_removed_in_linear_time(field: bytes) -> None:
-    began = time.process_time()
+def test_forged_field_of_any_size_is_removed(field: bytes) -> None:
     stamped = stamp(message_of(field + b"A: 1\r\n\r\nbody"), authserv_id=ID, ours=())
     assert b"".join(stamped.chunks()) == b"A: 1\r\n\r\nbody"
     assert b"".join(for_scanners(stamped).chunks()) == b"A: 1\r\n\r\nbody"
-    assert time.process_time() - began < 10  # a quadratic search would take hours
 
 
-SMALL_FIELDS = (
-    b"Authentication-Results: mx.example.org; dmarc=pass\r\n",
-    b"Authentication-Results: (\r\n",
-    b"Received: by mx (Mailward)\r\n",
-    b"X-Spam-Flag: NO\r\n",
-    b"From: a@b.example\r\n",
-    b": x\r\n",
-    b"\xff\r\n",
-    b"a\r\n ",
+UNREADABLE = (
+    b"mx.example.org 99; spf=pass",
+    b"mx.example.org; spf",
+    b"mx.example.org; =pass",
+    b"mx.example.org;; spf=pass",
+    b"mx.example.org; spf=pass (",
+    b"mx.example.org spf=pass",
+    b"mx . example . org; spf=pass",
+    b"(mx.example.org; spf=pass",
+    b'"mx.example.org; spf=pass',
+    b"<mx.example.org>; spf=pass",
+    b"mx.example\x00.org; spf=pass",
+    b"; mx.example.org; spf=pass",
 )
 
 
-@pytest.mark.parametrize("field", SMALL_FIELDS)
-def test_header_of_a_mebibyte_of_fields_takes_linear_time(field: bytes) -> None:
-    began = time.process_time()
-    message = message_of(field * (MEBIBYTE // len(field)) + b"\r\nbody")
-    author = find_author(message)
-    message_facts(message, author)
-    loop_problem(message, "mx", 50, 3)
-    assert b"".join(for_scanners(stamp(message, authserv_id=ID, ours=())).chunks()).endswith(b"body")
-    assert time.process_time() - began < 20  # some seconds for 100,000 fields; a quadratic search would take hours
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_forged_field_that_no_parser_reads_is_removed(value: bytes) -> None:
+    field = b"Authentication-Results: " + value + b"\r\n"
+    with pytest.raises(AuthresError):
+        parse(field)
+    with pytest.raises(authres.AuthResError):
+        authres.AuthenticationResultsHeader.parse(field.decode().rstrip())
+    stamped = stamp(message_of(field + b"A: 1\r\n\r\nbody"), authserv_id=ID, ours=())
+    assert b"".join(stamped.chunks()) == b"A: 1\r\n\r\nbody"
 
 
 def test_results_forged_in_an_arc_set_are_kept_from_scanners_alone() -> None:

@@ -69,6 +69,8 @@ def faults(text: str) -> tuple[Fault, ...]:
         "(" * 4000 + "True" + ")" * 4000,
         "spf" + ".x" * 3000,
         "9" * 5000 + " > spam.score",
+        "9" * 400 + " > spam.score",
+        "-" + "9" * 400 + " > spam.score",
         "True and (" * 60 + "True" + ")" * 60 + " and (True or " * 0,
         "lower(" * 80 + "subject" + ")" * 80 + " == 'x'",
         "arc.trusted if" * 500,

@@ -2,16 +2,18 @@
 
 import asyncio
 import errno
-import logging
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from gateway.reply import Reply, reply
+from gateway.smtp.inbox import HIGH_WATER
+from gateway.system import threads
 from gateway.system.spool import Spool
-from tests.support.front import ACCEPTED, listening
+from tests.support.front import ACCEPTED, Gateway, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -153,7 +155,7 @@ async def test_client_gone_while_a_recipient_is_asked_for_ends_the_work() -> Non
 
 async def test_full_disk_is_the_senders_to_wait_out() -> None:
     class Full(Spool):
-        def write(self, data: bytes | bytearray | memoryview) -> None:
+        def unload(self) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     async with listening(spool=lambda: Full(threshold=1, directory="/nonexistent")) as gateway:  # type: ignore[arg-type]
@@ -162,6 +164,82 @@ async def test_full_disk_is_the_senders_to_wait_out() -> None:
         assert (await wire.command("MAIL FROM:<>")).startswith("250 ")
         assert [refusal.code for refusal in gateway.told.all("refused")] == [452]
         assert gateway.told.messages == []
+
+
+class Hanging(Spool):
+    """A spool whose disk does not answer until it is released."""
+
+    released: threading.Event
+
+    def unload(self) -> None:
+        self.released.wait()
+        super().unload()
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[Callable[[], Spool]]:
+    Hanging.released = threading.Event()
+    yield lambda: Hanging(threshold=1000, directory=tmp_path)
+    Hanging.released.set()
+
+
+@on_both_loops
+async def test_disk_that_hangs_holds_the_sender_and_nobody_else(hanging: Callable[[], Spool]) -> None:
+    async with listening(spool=hanging) as gateway:
+        wire = await gateway.in_data()
+        flood = asyncio.create_task(wire.send(b"x" * 998 + b"\r\n" + b"x\r\n" * 5_000_000))
+        other = await gateway.in_data()
+        assert (await other.command("x\r\n.")).startswith("250 ")
+        await until(lambda: len(_inbox_of(gateway)) > HIGH_WATER)
+        await asyncio.sleep(0.05)
+        assert len(_inbox_of(gateway)) < 4 * HIGH_WATER
+        assert not flood.done()
+        Hanging.released.set()
+        await flood
+        assert (await wire.command(".")).startswith("250 ")
+        assert len(gateway.told.messages[-1]) == 15_001_000
+
+
+@pytest.mark.parametrize("how", ["DATA", "BDAT"])
+async def test_disk_that_hangs_for_good_is_the_senders_to_wait_out(
+    hanging: Callable[[], Spool], how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "DISK_PATIENCE", 0.01)
+    async with listening(spool=hanging) as gateway:
+        if how == "DATA":
+            wire = await gateway.in_data()
+            await wire.send(b"x\r\n" * 1000 + b".\r\n")
+        else:
+            wire = await gateway.with_recipient()
+            await wire.send(b"BDAT 3000 LAST\r\n" + b"x\r\n" * 1000)
+        assert (await wire.reply()).startswith("452 4.3.1 ")
+        assert (await wire.command("MAIL FROM:<>")).startswith("250 ")
+        assert [refusal.code for refusal in gateway.told.all("refused")] == [452]
+
+
+def _inbox_of(gateway: Gateway) -> bytearray:
+    """What the longest-waiting session holds of its client."""
+    sessions = cast(Any, gateway.sessions)._open
+    return max((session._inbox._buffer for session in sessions), key=len)
+
+
+@on_both_loops
+async def test_error_of_ours_within_a_message_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """What follows is a part of the message, and would be read as commands."""
+
+    class Broken(Spool):
+        def write(self, data: bytes | bytearray) -> None:
+            raise RuntimeError(SECRET)
+
+    inner = b"MAIL FROM:<evil@example.org>\r\n"
+    for begin in (b"DATA\r\n", b"BDAT 1000 LAST\r\n"):
+        async with listening(spool=lambda: Broken(threshold=1, directory=Path("/nonexistent"))) as gateway:
+            wire = await gateway.with_recipient()
+            await wire.send(begin + b"x" * 100 + b"\r\n" + inner * 28)
+            assert (await wire.octets()).splitlines()[-1] == b"421 4.3.0 Local trouble, try again later"
+            assert len(gateway.told.all("mail")) == 1
+            assert gateway.told.steps[-1][0] == "reset"
+    assert SECRET in caplog.text
 
 
 @pytest.mark.parametrize("octets", [b"bare\nLF\r\n.\r\n", b"x\r\n" * 100_000])
@@ -205,50 +283,3 @@ async def test_reply_of_the_visit_cannot_break_out() -> None:
         wire = await gateway.greeted()
         assert len(await wire.command("MAIL FROM:<>")) == 510
     assert reply("550 5.7.1", "a\r\n250 b").to_bytes() == b"550-5.7.1 a?\r\n550 5.7.1 250 b\r\n"
-
-
-COMMANDS = st.sampled_from(
-    [
-        b"EHLO c\r\n",
-        b"HELO c\r\n",
-        b"MAIL FROM:<a@example.org>\r\n",
-        b"RCPT TO:<b@example.net>\r\n",
-        b"DATA\r\n",
-        b"x\r\n",
-        b".\r\n",
-        b"\r\n.\r\n",
-        b"RSET\r\n",
-        b"NOOP\r\n",
-        b"STARTTLS\r\n",
-        b"AUTH LOGIN\r\n",
-        b"BDAT 3 LAST\r\n",
-        b"VRFY x\r\n",
-        b"HELP\r\n",
-        b"\r",
-        b"\n",
-        b"\0",
-        b"\xff",
-    ]
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.one_of(COMMANDS, st.binary(max_size=30)), max_size=30), st.booleans())
-def test_no_input_makes_an_exception_or_a_hang(
-    caplog: pytest.LogCaptureFixture, parts: list[bytes], whole: bool
-) -> None:
-    async def talk() -> None:
-        async with listening() as gateway:
-            wire = await gateway.wire()
-            for piece in [b"".join(parts)] if whole else parts:
-                await wire.send(piece)
-                await asyncio.sleep(0)
-            wire.half_close()
-            answer = await wire.octets()
-            assert all(line[:3].isdigit() for line in answer.splitlines())
-            await wire.close()
-            await until(lambda: gateway.sessions.connections == 0)
-
-    caplog.clear()
-    asyncio.run(talk())
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -1,6 +1,7 @@
 """SPF under attack: whatever a domain publishes and a client says, there is a result, soon, and with few lookups."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.authres.field import AuthenticationResults, build, parse
 from gateway.checks.spf import SpfCheck, SpfResult, SpfSettings
-from gateway.checks.spf.query import MAX_RECORD, MAX_SHOWN
+from gateway.checks.spf.query import MAX_RECORD
+from gateway.checks.spf.result import MAX_SHOWN
 from gateway.system.dns import Status
 from tests.support.dnstable import Table, TableResolver
 from tests.support.spfcase import spf_subject
@@ -41,6 +43,9 @@ def assert_speaks_for_itself(result: SpfResult) -> None:
     assert text.isprintable()
     assert text.isascii()
     assert max(len(result.finding.problem), len(result.finding.mechanism)) <= MAX_SHOWN
+    shown = json.dumps(result.report(), ensure_ascii=False)
+    assert shown.isprintable()
+    assert shown.isascii()
     field = build(AuthenticationResults("mx.example.net", result.authres()))
     (read,) = parse(field).results
     assert (read.method, read.result) == ("spf", result.result.value)

@@ -1,13 +1,19 @@
-"""SMTP smuggling: what is no CRLF.CRLF ends no message, and no bare CR, bare LF or NUL gets through to anybody."""
+"""SMTP smuggling: what is no CRLF.CRLF ends no message, and no bare CR, bare LF or NUL gets through to anybody. Chunks
+of BDAT have no end in them at all, and go on as DATA without one."""
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from gateway.reply import Reply
 from gateway.smtp.data import DataReader
+from gateway.smtp.intake import Intake, Unclean
+from tests.support.deliveries import deliver, route, stamped
+from tests.support.downstream import Downstream
 from tests.support.front import Gateway, listening
 from tests.support.loops import on_both_loops
 
@@ -47,36 +53,113 @@ def harmless(gateway: Gateway, sent: bytes) -> bool:
     return len(messages) <= genuine_ends(sent) and not any(_bare_re.search(message) for message in messages)
 
 
-async def send_all(sequence: bytes, how: str) -> None:
+@asynccontextmanager
+async def relaying(**settings: object) -> AsyncIterator[tuple[Gateway, Downstream]]:
+    """A gateway whose messages go on, in the form they are to have, by DATA to a server that tells what it heard."""
+    async with Downstream() as server:
+        with route(server.endpoint) as hop:
+
+            async def hand_on(content: bytes) -> Reply:
+                message = stamped(gateway.told.cleaned[-1] or content)
+                course = await deliver(hop, sender="outer@example.org", message=message)
+                assert course.outcome is not None
+                return course.outcome.reply
+
+            async with listening({"message": hand_on}, max_errors=1000, **settings) as gateway:
+                yield gateway, server
+
+
+def none_smuggled(gateway: Gateway, server: Downstream) -> bool:
+    """The next hop got the messages that the gateway took, one for one and clean, and no command from within one."""
+    heard = [command for session in server.sessions for command in session.heard("MAIL")]
+    return (
+        len(server.messages) == len(gateway.told.messages) == len(heard)
+        and not any(b"evil@" in command.encode() for command in heard)
+        and not any(_bare_re.search(message) for message in server.messages)
+    )
+
+
+WAYS = ["send", "trickle", *range(-2, 7)]  # at once, octet by octet, or in two packets that are cut in the sequence
+
+
+async def send_in_data(sequence: bytes, how: str | int, unclean: Unclean) -> None:
     """A message with the sequence in it, and behind the sequence another one."""
-    async with listening(max_errors=1000) as gateway:
+    before = b"Subject: outer\r\n\r\nouter"
+    octets = before + sequence + INNER
+    async with relaying(unclean_text=unclean) as (gateway, server):
         wire = await gateway.in_data()
-        octets = b"Subject: outer\r\n\r\nouter" + sequence + INNER
-        await getattr(wire, how)(octets)
+        if isinstance(how, int):
+            for piece in (octets[: len(before) + how], octets[len(before) + how :]):
+                await wire.send(piece)
+                await wire.pause()
+        else:
+            await getattr(wire, how)(octets)
         wire.half_close()
         await wire.octets()
-        assert harmless(gateway, octets), (sequence, gateway.told.messages)
+        assert none_smuggled(gateway, server), (sequence, server.messages)
+        assert len(gateway.told.messages) <= genuine_ends(octets)
         if genuine_ends(octets) == 1:
             assert gateway.told.all("mail")[1:] == []
+        if unclean is Unclean.REJECT:
+            assert harmless(gateway, octets), (sequence, gateway.told.messages)
 
 
-@pytest.mark.parametrize("how", ["send", "trickle"])
-async def test_known_sequences_end_nothing(how: str) -> None:
+async def send_in_chunks(sequence: bytes, cut: int, unclean: Unclean) -> None:
+    """The same by BDAT: in two chunks, with their border in the sequence."""
+    before = b"Subject: outer\r\n\r\nouter"
+    octets = before + sequence + INNER
+    first, last = octets[: len(before) + cut], octets[len(before) + cut :]
+    async with relaying(unclean_text=unclean) as (gateway, server):
+        wire = await gateway.with_recipient()
+        await wire.send(b"BDAT %d\r\n%sBDAT %d LAST\r\n%s" % (len(first), first, len(last), last))
+        wire.half_close()
+        await wire.octets()
+        assert none_smuggled(gateway, server), (sequence, server.messages)
+        assert gateway.told.all("mail")[1:] == []
+        is_taken = unclean is Unclean.NORMALISE or not _bare_re.search(octets)
+        assert len(server.messages) == is_taken
+
+
+@pytest.mark.parametrize("unclean", Unclean)
+@pytest.mark.parametrize("how", WAYS)
+async def test_known_sequences_end_nothing(how: str | int, unclean: Unclean) -> None:
     for sequence in KNOWN:
-        await send_all(sequence, how)
+        await send_in_data(sequence, how, unclean)
+
+
+@pytest.mark.parametrize("unclean", Unclean)
+@pytest.mark.parametrize("cut", range(-2, 7))
+async def test_known_sequences_end_nothing_in_chunks(cut: int, unclean: Unclean) -> None:
+    for sequence in (*KNOWN, b"\r\n.\r\n"):
+        await send_in_chunks(sequence, cut, unclean)
 
 
 @pytest.mark.suites
-@pytest.mark.parametrize("how", ["send", "trickle"])
-def test_suite_over_a_socket(sequences: list[bytes], score: Callable[[str, int, int], None], how: str) -> None:
+@pytest.mark.parametrize("unclean", Unclean)
+@pytest.mark.parametrize("how", WAYS)
+def test_suite_over_a_socket(
+    sequences: list[bytes], score: Callable[[str, int, int], None], how: str | int, unclean: Unclean
+) -> None:
     @on_both_loops
     async def run() -> None:
         for sequence in sequences:
-            await send_all(sequence, how)
+            await send_in_data(sequence, how, unclean)
 
     for loop in ("asyncio", "uvloop"):
         run(event_loop_name=loop)
-    score(f"SMTP smuggling, {how}", len(sequences), len(sequences))
+    if how in ("send", "trickle"):
+        score(f"SMTP smuggling, {how}, {unclean.value}", len(sequences), len(sequences))
+
+
+@pytest.mark.suites
+@pytest.mark.parametrize("unclean", Unclean)
+async def test_suite_in_chunks(
+    sequences: list[bytes], score: Callable[[str, int, int], None], unclean: Unclean
+) -> None:
+    for sequence in sequences:
+        for cut in range(-2, len(sequence) + 3):
+            await send_in_chunks(sequence, cut, unclean)
+    score(f"SMTP smuggling, BDAT, {unclean.value}", len(sequences), len(sequences))
 
 
 @pytest.mark.suites
@@ -96,7 +179,8 @@ def test_suite_split_at_every_octet(sequences: list[bytes]) -> None:
 def read(*pieces: bytes) -> tuple[bytes, bool, bytes]:
     """The message if it is taken, whether it is, and what is read as commands behind it."""
     written, rest = bytearray(), b""
-    reader = DataReader(written.extend, max_size=1000, max_line=1000)
+    intake = Intake(written.extend, max_size=1000, max_line=1000)
+    reader = DataReader(intake)
     ended: bytearray | None = None
     for piece in pieces:
         if ended is None:
@@ -105,7 +189,7 @@ def read(*pieces: bytes) -> tuple[bytes, bool, bytes]:
         else:
             rest += piece
     assert ended is not None
-    return (bytes(written), True, rest) if reader.fault is None else (b"", False, rest)
+    return (bytes(written), True, rest) if intake.fault is None else (b"", False, rest)
 
 
 async def test_message_with_a_bare_line_feed_is_refused_and_the_session_goes_on() -> None:

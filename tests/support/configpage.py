@@ -34,6 +34,7 @@ GIVEN = {
     "domains": '["example.org", ".example.org"]',
     "route.default.hosts": '["smtp://127.0.0.1:10025"]',
     "dnslist.zen.zone": '"zen.spamhaus.org"',
+    "profile.strict.rules": '"/etc/mailward/profiles/strict"',
     "domain.example.route": '"default"',
     "spamd.hosts.address": '"127.0.0.1:783"',
 }
@@ -62,6 +63,8 @@ def _table(name: str, field: FieldInfo, inner: type[BaseModel], table: str) -> I
         header = "[route.default]"
     elif name == "domain":
         header, is_example = '[domain."lists.example.org"]', True
+    elif name == "profile":
+        header, is_example = "[profile.strict]", True
     elif name == "dnslist":
         header, is_example = "[dnslist.zen]", True
     elif inner is SpamdHost:

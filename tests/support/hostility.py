@@ -5,7 +5,7 @@ The examples are few and always the same. MAILWARD_FUZZ=long draws many more, ot
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -83,6 +83,16 @@ def mutants(draw: Callable[[Any], Any], valid: Sequence[bytes]) -> bytes:
         put = change(octets[start:end], draw, valid)
         octets = (octets[:start] + put + octets[end:])[:MAX_MUTANT]
     return octets
+
+
+def substitutes(valid: Sequence[bytes]) -> Iterator[bytes]:
+    """Each word of each value, one after the other, replaced by each hostile piece: what chance would take long to
+    find."""
+    for octets in valid:
+        for edge in _edge_re.finditer(octets):
+            end = _word_re.match(octets, edge.start()).end()  # type: ignore[union-attr]
+            for piece in PIECES:
+                yield octets[: edge.start()] + piece + octets[end:]
 
 
 def texts(valid: Sequence[str]) -> st.SearchStrategy[str]:

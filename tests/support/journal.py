@@ -28,6 +28,7 @@ NOW = 1_795_000_000.0
 GLOSSARY = Glossary.of(FACTS)
 KEY = "a key of the tests"
 PATIENCE = 0.05  # seconds
+BUSY = 0.01  # seconds
 
 FOUND: Mapping[str, FactValue] = {
     "client.ip": ip_address("192.0.2.7"),
@@ -123,17 +124,19 @@ def journal_at(
     redact: Mapping[Redactable, Redaction] = MappingProxyType({}),
     glossary: Glossary = GLOSSARY,
     patience: float = PATIENCE,
-    on_pause: Callable[[], None] = lambda: None,
+    on_pause: Callable[[], object] = lambda: None,
+    pauses_at_most: int = 1000,
 ) -> Iterator[Journal]:
-    """The one at that URL. The writer makes no real pauses; what is to happen in one is said by `on_pause`."""
+    """The one at that URL. The writer makes no real pauses: `on_pause` says what is to happen in one, `pauses_at_most`
+    how many there is time for."""
     pauses: list[float] = []
 
     def pause(seconds: float) -> bool:
         pauses.append(seconds)
         on_pause()
-        return True
+        return len(pauses) < pauses_at_most
 
-    database = for_writing(place)
+    database = for_writing(place, busy=BUSY)
     maker = RowMaker(glossary, redact, KEY)
     writer = Writer(database, maker, glossary, patience=patience, pause=pause, clock=lambda: NOW)
     try:

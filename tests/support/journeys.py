@@ -90,14 +90,14 @@ class Walk:
         self.parts = replace(self.parts, waves=replace(self.parts.waves, **{name: Wave(tuple(checks), seconds)}))
 
 
-def settings_of(directory: Path, **settings: Any) -> Settings:
+def settings_of(directory: Path, *, candidate: Path | None = None, **settings: Any) -> Settings:
     return Settings.model_validate(
         {
             "hostname": HOSTNAME,
             "domains": ["example.org", ".example.org"],
             "state_directory": directory,
             "route": {"default": {"hosts": [f"maildir://{directory}/mail"]}},
-            "rules": {"site": directory / "rules.d", "lists": directory / "lists"},
+            "rules": {"site": directory / "rules.d", "lists": directory / "lists", "candidate": candidate},
         }
         | settings
     )
@@ -105,7 +105,12 @@ def settings_of(directory: Path, **settings: Any) -> Settings:
 
 @asynccontextmanager
 async def walking(
-    directory: Path, resolver: Resolver, *, rules: str | Sequence[str] = "", **settings: Any
+    directory: Path,
+    resolver: Resolver,
+    *,
+    rules: str | Sequence[str] = "",
+    candidate: Path | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Walk]:
     """A client before it connects. `rules` are the site's, `settings` tables of the configuration."""
     (directory / "rules.d").mkdir(exist_ok=True)
@@ -113,7 +118,7 @@ async def walking(
     records: list[Record] = []
     with disk_threads() as disk:
         parts = build_parts(
-            settings_of(directory, **settings),
+            settings_of(directory, candidate=candidate, **settings),
             resolver=resolver,
             disk=disk,
             clock=lambda: NOW,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 OWNERS = ("postgres", "nobody")  # who runs it where the tests are root's
@@ -30,14 +31,13 @@ def programs() -> Path | None:
 class PostgreSql:
     directory: Path
     bin: Path
-    databases: int = 0
 
-    def new_database(self) -> str:
-        """The URL of an empty one."""
-        self.databases += 1
-        name = f"journal{self.databases}"
-        self._run("createdb", "-h", str(self.directory), "-U", "mailward", name)
-        return f"postgresql://mailward@/{name}?host={self.directory}"
+    def emptied(self) -> str:
+        """The URL of its database, in which there is nothing any more."""
+        with psycopg.connect(f"host={self.directory} user=mailward dbname=postgres", autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql://mailward@/postgres?host={self.directory}"
 
     def start(self) -> None:
         options = f"-k {self.directory} -c listen_addresses='' -c fsync=off -c max_connections=20"

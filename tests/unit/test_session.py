@@ -5,7 +5,6 @@ import pytest
 from gateway.connection import Role
 from gateway.envelope import Address
 from gateway.reply import reply
-from gateway.smtp.commands import Extension
 from tests.support.front import listening
 from tests.support.loops import on_both_loops
 
@@ -18,12 +17,14 @@ async def test_two_messages_on_one_connection() -> None:
             S: 220 mx.example.net ESMTP
             C: EHLO client.example
             S: 250-mx.example.net
+            S: 250-8BITMIME
+            S: 250-CHUNKING
+            S: 250-ENHANCEDSTATUSCODES
+            S: 250-HELP
+            S: 250-LIMITS MAILMAX=1000 RCPTMAX=100
             S: 250-PIPELINING
             S: 250-SIZE 52428800
-            S: 250-8BITMIME
-            S: 250-SMTPUTF8
-            S: 250-ENHANCEDSTATUSCODES
-            S: 250 HELP
+            S: 250 SMTPUTF8
             C: MAIL FROM:<a@example.org> SIZE=9 BODY=8BITMIME
             S: 250 2.1.0
             C: RCPT TO:<b@example.net>
@@ -117,7 +118,6 @@ async def test_pipelined_group_is_answered_in_order() -> None:
         (["HELP MAIL"], "214 2.0.0"),
         (["AUTH PLAIN AGEAYg=="], "502 5.5.1"),
         (["ETRN example.org"], "502 5.5.1"),
-        (["BDAT 5 LAST"], "500 5.5.2"),
         (["STARTTLS"], "503 5.5.1"),
         (["HOW ARE YOU"], "500 5.5.2"),
         ([""], "500 5.5.2"),
@@ -133,14 +133,47 @@ async def test_reply_to_the_last_command(commands: list[str], status: str) -> No
         assert answer.startswith(status)
 
 
-async def test_dsn_is_offered_where_every_next_hop_has_it() -> None:
-    async with listening(extensions=frozenset({Extension.DSN})) as gateway:
+STATES = {
+    "before the greeting": [],
+    "after HELO": ["HELO c"],
+    "after EHLO": ["EHLO c"],
+    "after a refused greeting": ["EHLO two words"],
+    "after MAIL": ["EHLO c", "MAIL FROM:<>"],
+    "after a refused MAIL": ["EHLO c", "MAIL FROM:<x>"],
+    "after RCPT": ["EHLO c", "MAIL FROM:<>", "RCPT TO:<b@example.net>"],
+    "between chunks": ["EHLO c", "MAIL FROM:<>", "RCPT TO:<b@example.net>", "BDAT 3\r\nx"],
+    "after a failed chunk": ["EHLO c", "MAIL FROM:<>", "RCPT TO:<b@example.net>", "BDAT 4\r\nx\n"],
+    "after a message": ["EHLO c", "MAIL FROM:<>", "RCPT TO:<b@example.net>", "BDAT 3 LAST\r\nx"],
+}
+ANYWHERE = {"HELP": "214 2.0.0", "VRFY b@example.net": "252 2.5.2", "NOOP": "250 2.0.0", "EXPN x": "502 5.5.1"}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_what_changes_nothing_can_be_said_in_every_state(state: str) -> None:
+    async with listening() as gateway:
+        quiet, chatty = await gateway.wire(), await gateway.wire()
+        for wire in (quiet, chatty):
+            await wire.reply()
+            for command in STATES[state]:
+                await wire.command(command)
+        for command, answer in ANYWHERE.items():
+            assert (await chatty.command(command)).startswith(answer)
+        for command in ("RCPT TO:<c@example.net>", "BDAT 3 LAST\r\nx", "MAIL FROM:<>", "DATA"):
+            assert await chatty.command(command) == await quiet.command(command)
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_client_can_leave_in_every_state(state: str) -> None:
+    async with listening() as gateway:
         wire = await gateway.wire()
         await wire.reply()
-        assert (await wire.command("EHLO client.example")).endswith("\n250 DSN")
-        assert (await wire.command("MAIL FROM:<a@example.org> RET=FULL ENVID=1")).startswith("250 ")
-        assert (await wire.command("RCPT TO:<b@example.net> NOTIFY=NEVER")).startswith("250 ")
-        assert gateway.told.all("rcpt")[0].parameters == ("NOTIFY=NEVER",)
+        for command in STATES[state]:
+            await wire.command(command)
+        messages = len(gateway.told.messages)
+        await wire.send(b"QUIT\r\nMAIL FROM:<>\r\n")
+        assert await wire.rest() == "221 2.0.0 Goodbye\r\n"
+        assert gateway.told.steps[-1][0] == "reset"
+        assert len(gateway.told.messages) == messages
 
 
 async def test_facts_of_the_connection() -> None:

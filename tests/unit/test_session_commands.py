@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from gateway.envelope import Address, BodyType, Envelope, Recipient
 from gateway.reply import Reply
-from gateway.smtp.commands import Extension, Offer, is_helo_name, offer, parse_mail, parse_rcpt, split_command
+from gateway.smtp.commands import is_helo_name, parse_mail, parse_rcpt, split_command
 from gateway.smtp.inbox import BadLine
+from gateway.smtp.offer import Extension, Offer, offer
 
 EHLO = offer(1000, frozenset())
 DSN = offer(1000, frozenset({Extension.DSN}))
@@ -167,6 +168,36 @@ def test_odd_helo_names_are_taken(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "two words", "ä", "x" * 256])
 def test_what_is_no_helo_name(name: str) -> None:
     assert not is_helo_name(name)
+
+
+def domain_of(length: int) -> str:
+    return ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * (length - 192)])
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        (f"<{'x' * 64}@b.example>", True),
+        (f"<{'x' * 65}@b.example>", False),
+        (f"<{'ü' * 32}@b.example>", True),
+        (f"<{'ü' * 33}@b.example>", False),
+        (f'<"{"x" * 62} "@b.example>', False),
+        (f'<"{"x" * 61} "@b.example>', True),
+        (f"<a@{domain_of(252)}>", True),
+        (f"<a@{domain_of(253)}>", False),
+        (f"<@{'r' * 60}.example:{'x' * 64}@{'b' * 63}.{'c' * 55}>", True),
+        (f"<@{'r' * 60}.example:{'x' * 64}@{'b' * 63}.{'c' * 56}>", False),
+    ],
+)
+def test_limits_of_a_path(path: str, fits: bool) -> None:
+    """RFC 5321 section 4.5.3.1: 64 octets of a local part, 256 of a path with its brackets, in which no longer domain
+    than one of 252 has room."""
+    sender, recipient = mail(f"FROM:{path} SMTPUTF8"), rcpt(f"TO:{path}", envelope=UTF8)
+    if fits:
+        assert isinstance(sender, Envelope)
+        assert isinstance(recipient, Recipient)
+    else:
+        assert (sender, recipient) == ("501 5.1.7", "501 5.1.3")
 
 
 @given(st.text(max_size=100))

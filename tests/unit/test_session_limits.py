@@ -1,6 +1,7 @@
 """What a client may do, and for how long: deadlines, counts, and the end of a worker."""
 
 import asyncio
+import socket
 import time
 from typing import Any
 
@@ -8,9 +9,15 @@ import pytest
 
 from gateway.connection import Role
 from gateway.reply import Reply, reply
+from gateway.smtp.collecting import Pieces
+from gateway.smtp.inbox import Inbox
+from gateway.smtp.settings import SessionSettings
+from gateway.smtp.watchdog import Watchdog
+from gateway.system.board import Board
 from tests.support.front import ACCEPTED, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
+from tests.support.wire import Wire
 
 NO_SUCH_USER = reply("550 5.1.1", "No such user")
 
@@ -70,10 +77,15 @@ async def test_no_deadline_of_the_session_cuts_what_the_visit_does() -> None:
 
 @on_both_loops
 async def test_client_that_does_not_read_is_left() -> None:
-    async with listening(command_timeout=0.1, max_errors=10**6) as gateway:
-        wire = await gateway.greeted()
+    async with listening(command_timeout=0.1, max_commands=10**6) as gateway:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that the kernel does not read for it
+        sock.connect(("127.0.0.1", gateway.port))
+        sock.setblocking(False)
+        wire = Wire(*await asyncio.open_connection(sock=sock))
         wire.stop_reading()
-        flood = asyncio.create_task(wire.send(b"BOGUS\r\n" * 2_000_000))
+        flood = asyncio.create_task(wire.send(b"HELP\r\n" * 1_000_000))
+        await until(lambda: gateway.sessions.connections == 1)
         await until(lambda: gateway.sessions.connections == 0)
         flood.cancel()
         wire.abort()
@@ -152,6 +164,105 @@ async def test_too_many_messages_on_one_connection() -> None:
         wire = await gateway.in_data()
         assert (await wire.command(".")).startswith("250 ")
         assert (await wire.command("MAIL FROM:<>")).startswith("421 4.7.0 ")
+
+
+async def test_too_many_octets_on_one_connection() -> None:
+    async with listening(max_octets=1 << 20) as gateway:
+        wire = await gateway.greeted()
+        for answer in ("250 2.1.0", "250 2.1.0", "421 4.7.0"):
+            assert (await wire.command("MAIL FROM:<>")).startswith(answer)
+            if answer[0] == "2":
+                assert (await wire.command("RCPT TO:<b@example.net>")).startswith("250 ")
+                assert (await wire.command("DATA")).startswith("354 ")
+                assert (await wire.command("x\r\n" * 200_000 + ".")).startswith("250 ")
+        assert (await wire.rest()) == ""
+
+
+@pytest.mark.parametrize("verb", ["DATA", "BDAT"])
+async def test_octets_of_refused_messages_count_too(verb: str) -> None:
+    octets = b"bare\n" * 150_000
+    begin, end = (b"DATA\r\n", b"\r\n.\r\n") if verb == "DATA" else (b"BDAT %d LAST\r\n" % len(octets), b"")
+    async with listening(max_octets=1 << 20) as gateway:
+        wire = await gateway.greeted()
+        for answer in ("250 2.1.0", "250 2.1.0", "421 4.7.0"):
+            assert (await wire.command("MAIL FROM:<>")).startswith(answer)
+            if answer[0] == "2":
+                assert (await wire.command("RCPT TO:<b@example.net>")).startswith("250 ")
+                await wire.send(begin + octets + end)
+                if verb == "DATA":
+                    assert (await wire.reply()).startswith("354 ")
+                assert (await wire.reply()).startswith("554 5.6.11 ")
+
+
+async def test_too_many_recipients_on_one_connection() -> None:
+    async with listening(max_all_recipients=150) as gateway:
+        wire = await gateway.greeted()
+        for answer in ("250 2.1.0", "250 2.1.0", "421 4.7.0"):
+            assert (await wire.command("MAIL FROM:<>")).startswith(answer)
+            if answer[0] == "2":
+                await wire.send(b"RCPT TO:<b@example.net>\r\n" * 100 + b"RSET\r\n")
+                assert [(await wire.reply())[:4] for _ in range(101)] == ["250 "] * 101
+
+
+async def test_message_that_comes_too_slowly_on_the_whole() -> None:
+    """Each octet is in time, and the whole would be too; but the rate is none."""
+    async with listening(block_timeout=0.2, min_rate=10_000) as gateway:
+        wire = await gateway.in_data()
+        answer = asyncio.create_task(wire.reply())
+        while not answer.done():
+            await wire.send(b"x\r\n")
+            await asyncio.sleep(0.01)
+        assert answer.result().startswith("421 4.4.2 ")
+
+
+async def test_time_of_a_message_grows_with_what_has_come_of_it() -> None:
+    loop = asyncio.get_running_loop()
+    limits = SessionSettings(block_timeout=10, data_timeout=1000, min_rate=100)
+    pieces = Pieces(Inbox(loop), Watchdog(loop, lambda: None), limits)
+    began = pieces._began
+    for octets, now, deadline in (
+        (0, 0, 10),
+        (0, 9, 10),
+        (500, 9, 15),
+        (5000, 9, 19),
+        (10**9, 9, 19),
+        (10**9, 995, 1000),
+    ):
+        pieces.octets, pieces._now = octets, lambda now=now: began + now
+        assert round(pieces.deadline - began, 3) == deadline
+
+
+@on_both_loops
+async def test_refused_stranger_waits_in_the_tarpit() -> None:
+    async with listening({"rcpt": NO_SUCH_USER}, tarpit=0.2) as gateway:
+        wire = await gateway.greeted()
+        for command in ("BOGUS", "MAIL FROM:<>", "RCPT TO:<a@example.net>", "RCPT TO:<b@example.net>"):
+            sent = time.monotonic()
+            refused = (await wire.command(command))[0] == "5"
+            assert (await wire.command("NOOP")).startswith("250 ")
+            assert not refused or time.monotonic() - sent > 0.15
+        assert gateway.told.steps.count(("let_go", None)) == 3
+
+
+@pytest.mark.parametrize("more", [{"roles": lambda _: Role.INTERNAL}, {"max_connections": 1}, {"tarpit": 0}])
+async def test_nobody_else_waits_in_the_tarpit(more: dict[str, Any]) -> None:
+    async with listening(**{"tarpit": 60, "max_errors": 100} | more) as gateway:
+        wire = await gateway.greeted()
+        for _ in range(20):
+            assert (await wire.command("BOGUS")).startswith("500 ")
+        assert ("let_go", None) not in gateway.told.steps
+
+
+@on_both_loops
+async def test_client_that_leaves_the_tarpit_is_gone() -> None:
+    for leave in ("half_close", "abort", "reset"):
+        async with listening(tarpit=60) as gateway:
+            wire = await gateway.greeted()
+            assert (await wire.command("BOGUS")).startswith("500 ")
+            getattr(wire, leave)()
+            await until(lambda gateway=gateway: gateway.told.steps[-1][0] == "reset")
+            wire.abort()
+            await until(lambda gateway=gateway: gateway.sessions.connections == 0)
 
 
 async def test_own_networks_may_send_as_much_as_they_like() -> None:
@@ -249,3 +360,100 @@ async def test_our_own_hosts_find_a_place_when_strangers_hold_all() -> None:
         for role[0] in (Role.RELAY, Role.INTERNAL):
             await gateway.greeted()
         await first.close()
+
+
+async def test_connections_of_one_address_above_its_limit_are_refused() -> None:
+    async with listening(max_connections_per_address=2) as gateway:
+        first, _ = await gateway.greeted(), await gateway.greeted()
+        assert (await (await gateway.wire()).rest()).startswith("421 4.7.0 Too many connections from your address")
+        await first.close()
+        await until(lambda: gateway.sessions.connections == 1)
+        await gateway.greeted()
+
+
+async def test_connections_of_one_network_above_its_limit_are_refused() -> None:
+    async with listening(max_connections_per_prefix=1) as gateway:
+        await gateway.greeted()
+        assert (await (await gateway.wire()).rest()).startswith("421 4.7.0 Too many connections from your network")
+
+
+async def test_limits_are_those_of_all_workers() -> None:
+    board = Board.private(keys=64, regions=2)
+    here, there = (board.region(board.hand_out()) for _ in range(2))
+    async with (
+        listening(max_connections_per_address=1, region=here) as one,
+        listening(max_connections_per_address=1, region=there) as other,
+    ):
+        first = await one.greeted()
+        assert (await (await other.wire()).rest()).startswith("421 4.7.0 ")
+        await first.command("QUIT")
+        await until(lambda: one.sessions.connections == 0)
+        await other.greeted()
+
+
+class Slow:
+    """A visit that takes its time with messages, as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, _: bytes) -> Reply:
+        await self.go_on.wait()
+        return ACCEPTED
+
+
+async def test_message_is_refused_at_mail_and_data_while_as_many_are_processed_as_may_be() -> None:
+    slow = Slow()
+    async with listening({"message": slow}, messages=1) as gateway:
+        before_mail, before_data = await gateway.greeted(), await gateway.with_recipient()
+        processed = await gateway.in_data()
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        assert (await before_mail.command("MAIL FROM:<a@example.org>")).startswith("452 4.3.1 Too many messages")
+        assert (await before_data.command("DATA")).startswith("452 4.3.1 ")
+        slow.go_on.set()
+        assert (await processed.reply()).startswith("250 ")
+        assert (await before_data.command("DATA")).startswith("354 ")
+        assert (await before_data.command(".")).startswith("250 ")
+        assert (await before_mail.command("MAIL FROM:<a@example.org>")).startswith("250 ")
+
+
+async def test_commands_pipelined_behind_a_sender_refused_for_load_are_no_errors() -> None:
+    slow = Slow()
+    async with listening({"message": slow}, messages=1, max_errors=1) as gateway:
+        processed, wire = await gateway.in_data(), await gateway.greeted()
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        await wire.send(b"MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nDATA\r\nRSET\r\n")
+        assert [(await wire.reply())[:3] for _ in range(5)] == ["452", "503", "503", "503", "250"]
+        slow.go_on.set()
+
+
+async def test_message_whose_final_dot_comes_when_there_is_no_room_is_refused_and_told_to_the_visit() -> None:
+    slow = Slow()
+    async with listening({"message": slow}, messages=1) as gateway:
+        processed, late = await gateway.in_data(), await gateway.in_data()
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        assert (await late.command("y\r\n.")).startswith("452 4.3.1 ")
+        assert gateway.told.steps[-1][0] == "refused"
+        slow.go_on.set()
+        assert (await processed.reply()).startswith("250 ")
+        assert gateway.told.messages == [b"x\r\n"]
+        assert gateway.sessions.messages == 0
+
+
+async def test_messages_processed_are_those_of_all_workers() -> None:
+    slow, board = Slow(), Board.private(keys=64, regions=2)
+    here, there = (board.region(board.hand_out()) for _ in range(2))
+    async with (
+        listening({"message": slow}, messages=1, region=here) as one,
+        listening(messages=1, region=there) as other,
+    ):
+        processed, wire = await one.in_data(), await other.greeted()
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: one.sessions.messages == 1)
+        assert (await wire.command("MAIL FROM:<>")).startswith("452 4.3.1 ")
+        slow.go_on.set()
+        assert (await processed.reply()).startswith("250 ")
+        assert (await wire.command("MAIL FROM:<>")).startswith("250 ")

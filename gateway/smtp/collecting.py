@@ -1,0 +1,124 @@
+"""Collecting: takes the octets of one message from the inbox into its spool, in the time that a sender has for it."""
+
+import asyncio
+
+from gateway.cleantext import CleanText, clean_text
+from gateway.smtp.chunks import Chunk, ChunkReader
+from gateway.smtp.data import DataReader
+from gateway.smtp.front import Front
+from gateway.smtp.inbox import Inbox
+from gateway.smtp.intake import Fault, Intake
+from gateway.smtp.settings import SessionSettings
+from gateway.smtp.watchdog import NEVER, Watchdog
+from gateway.system.threads import on_disk
+
+
+class Pieces:
+    """What comes of one message. A sender who is too slow, in a piece or on the whole, is interrupted."""
+
+    __slots__ = ("_began", "_inbox", "_now", "_settings", "_watchdog", "octets")
+
+    def __init__(self, inbox: Inbox, watchdog: Watchdog, settings: SessionSettings) -> None:
+        self._inbox = inbox
+        self._watchdog = watchdog
+        self._settings = settings
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
+        self.octets = 0  # that have come
+
+    @property
+    def deadline(self) -> float:
+        """When the next octets must be here, in the loop's time (RFC 5321 section 4.5.3.2.5)."""
+        limits = self._settings
+        free = self._began + limits.block_timeout
+        return min(
+            self._now() + limits.block_timeout,
+            free + self.octets / limits.min_rate,
+            self._began + limits.data_timeout,
+        )
+
+    async def next(self) -> bytearray:
+        """All octets there are, at least one. Raises EndOfInput, Interrupted."""
+        self._watchdog.until(self.deadline)
+        return self._count(await self._inbox.some())
+
+    async def of_chunk(self, left: int) -> bytearray:
+        """The same, of a chunk of which so many octets are still to come."""
+        self._watchdog.until(self.deadline)
+        return self._count(await self._inbox.at_most(left))
+
+    async def pass_over(self, count: int) -> None:
+        """Read octets that nobody takes."""
+        while count:
+            count -= len(await self.of_chunk(count))
+
+    def _count(self, octets: bytearray) -> bytearray:
+        self._watchdog.until(NEVER)
+        self.octets += len(octets)
+        return octets
+
+
+class Collection:
+    """A message that is being collected. Once there is a fault its octets are read, and kept by nobody."""
+
+    def __init__(self, front: Front, inbox: Inbox, watchdog: Watchdog) -> None:
+        self._settings = front.settings
+        self._inbox = inbox
+        self._disk = front.disk
+        self.spool = front.spool()
+        self.pieces = Pieces(inbox, watchdog, front.settings)
+        self._intake = Intake(
+            self.spool.write,
+            max_size=self._settings.max_size,
+            max_line=self._settings.max_line,
+            unclean=self._settings.unclean_text,
+        )
+        self._chunks = ChunkReader(self._intake)
+        self.trouble: OSError | None = None  # behind Fault.NO_ROOM
+
+    @property
+    def fault(self) -> Fault | None:
+        return self._intake.fault
+
+    @property
+    def is_hopeless(self) -> bool:
+        """The sender goes on far above the size limit, and was read no further."""
+        return self._intake.is_hopeless
+
+    async def read_data(self) -> None:
+        """Take the octets after DATA to the final dot. Raises EndOfInput, Interrupted."""
+        reader = DataReader(self._intake)
+        rest = None
+        while rest is None and not self.is_hopeless:
+            rest = reader.feed(await self.pieces.next())
+            await self._make_room()
+        if rest:
+            self._inbox.give_back(rest)
+
+    async def read_chunk(self, chunk: Chunk) -> None:
+        """Take the octets of a chunk. Raises EndOfInput, Interrupted."""
+        left = chunk.size
+        self._intake.expect(left)
+        while left:
+            octets = await self.pieces.of_chunk(left)
+            left -= len(octets)
+            self._chunks.feed(octets)
+            await self._make_room()
+        if chunk.is_last:
+            self._chunks.end()
+
+    async def clean_text(self) -> CleanText | None:
+        """What goes on in place of the message; None where the message itself does."""
+        if self._intake.is_clean:
+            return None
+        return await clean_text(self.spool, max_line=self._settings.max_line)
+
+    def close(self) -> None:
+        self.spool.close()
+
+    async def _make_room(self) -> None:
+        if self.spool.is_full and self.fault is None:
+            try:
+                await on_disk(self._disk, self.spool.unload)
+            except OSError as error:
+                self._intake.fault, self.trouble = Fault.NO_ROOM, error
