@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from gateway import __version__
 
-COMMANDS = ("serve", "try_", "check", "send", "config", "rules", "doctor", "quarantine", "panic", "worker")
+COMMANDS = ("serve", "try_", "check", "send", "config", "rules", "doctor", "quarantine", "journal", "panic", "worker")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 
 from gateway.checks.arc import SealingKeyError, SealSettings, read_sealing_key
 from gateway.cli import report
-from gateway.cli.options import WRONG, add_config, print_problems
-from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
+from gateway.cli.options import WRONG, add_config, load_or_least, print_problems
+from gateway.config import ConfigError, Settings
 from gateway.inspection import Case, CaseError, Inspector, read_case
 from gateway.policy.rules import RulesError
 from gateway.system.dns import DnsResolver
@@ -38,6 +38,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--from", dest="mail_from", default="", metavar="ADDRESS", help="MAIL FROM; empty or <> for none"
     )
     parser.add_argument("--rcpt", action="append", default=[], metavar="ADDRESS", help="RCPT TO, repeatable")
+    parser.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="explain this rule even if it does not match, repeatable; all: every rule",
+    )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object")
     output.add_argument("--stamped", action="store_true", help="print the message as it would go on")
@@ -98,12 +105,7 @@ def _unix_time(text: str) -> float:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """Those of --config; without a configuration those that say least, since nothing is served."""
-    if options.config == DEFAULT_PATH and not DEFAULT_PATH.exists():
-        settings = Settings.model_validate(
-            {"hostname": "localhost", "domains": ["localhost"], "route": {"default": {"hosts": ["maildir:///nowhere"]}}}
-        ).model_copy(update={"domains": ()})
-    else:
-        settings = load(options.config)
+    settings = load_or_least(options.config)
     if options.dns:
         settings = settings.model_copy(update={"dns": settings.dns.model_copy(update={"servers": (options.dns,)})})
     return _without_unusable_key(settings)
@@ -152,7 +154,7 @@ async def _single(options: argparse.Namespace, settings: Settings, case: Case) -
     elif options.json:
         print(json.dumps(found.to_dict(), indent=2))
     else:
-        report.show(found)
+        report.show(found, options.rules)
     return 0
 
 

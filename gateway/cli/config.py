@@ -28,11 +28,11 @@ def print_trust(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     from gateway.preflight import problems_of
-    from gateway.serve import load_rules
+    from gateway.rulesets import load_profiles
 
     if problems := problems_of(options.config):
         print_problems(problems)
         return WRONG
-    rules = load_rules(load(options.config).rules)
+    rules = load_profiles(load(options.config)).default
     print(f"{options.config}: no errors; {len(rules.rules)} rules, version {rules.digest}")
     return 0

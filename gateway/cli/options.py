@@ -27,6 +27,16 @@ def load_config(options: argparse.Namespace) -> Settings | None:
         return None
 
 
+def load_or_least(config: Path) -> Settings:
+    """The settings of a configuration; where none is installed those that say least, for what serves nothing. Raises
+    ConfigError."""
+    if config != DEFAULT_PATH or DEFAULT_PATH.exists():
+        return load(config)
+    return Settings.model_validate(
+        {"hostname": "localhost", "domains": ["localhost"], "route": {"default": {"hosts": ["maildir:///nowhere"]}}}
+    ).model_copy(update={"domains": ()})
+
+
 def print_problems(problems: Iterable[object]) -> None:
     """One line a problem on standard error, in the form file:line:column: message."""
     for problem in problems:

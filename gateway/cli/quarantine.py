@@ -19,7 +19,7 @@ from gateway.delivery.label import LabelError
 from gateway.delivery.quarantine import Entry, Kept, Quarantine, read
 from gateway.delivery.release import Released, release
 from gateway.delivery.routes import Routes, Surroundings, build_routes
-from gateway.reply import printable
+from gateway.printable import printable
 
 Action = Callable[[Quarantine, Settings, argparse.Namespace], int]
 

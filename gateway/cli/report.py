@@ -1,7 +1,7 @@
 """The report of `mailward check` for people: what each check found and by what, the rules that matched and why, the
 verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rich.text import Text
 
@@ -31,11 +31,15 @@ _ACTION_COLOURS = {
 }
 
 
-def show(found: Inspection) -> None:
-    """Print the report on standard output; in colour only where that is a terminal."""
+EVERY_RULE = "all"
+
+
+def show(found: Inspection, rules: Collection[str] = ()) -> None:
+    """Print the report on standard output; in colour only where that is a terminal. Of the rules that do not match
+    those of `rules` are shown, or every one."""
     console = make_console()
     print_rows(console, list(_check_rows(found)))
-    print_rows(console, list(_outcome_rows(found)))
+    print_rows(console, list(_outcome_rows(found, rules)))
 
 
 def _check_rows(found: Inspection) -> Iterator[Row]:
@@ -52,12 +56,15 @@ def _word(label: str) -> Text:
     return Text(label, style=_COLOURS.get(label, ""))
 
 
-def _outcome_rows(found: Inspection) -> Iterator[Row]:
+def _outcome_rows(found: Inspection, rules: Collection[str]) -> Iterator[Row]:
     for refusal in found.refused:
         what = f"at {refusal.moment}, for {refusal.what}: {refusal.reply}"
         yield Text("refused", style="bold red"), shown(what, style="bold red")
     for explanation in found.explanations:
-        yield from _rule_rows(explanation)
+        yield from _rule_rows("rule", explanation)
+    for explanation in found.unmatched:
+        if EVERY_RULE in rules or explanation.rule.id in rules:
+            yield from _rule_rows("no match", explanation)
     verdict = found.examination.verdict
     yield Text("verdict"), Text(verdict.action.value, style=_ACTION_COLOURS[verdict.action])
     if verdict.reply:
@@ -67,11 +74,11 @@ def _outcome_rows(found: Inspection) -> Iterator[Row]:
     yield Text("field"), shown(f"Authentication-Results: {found.authentication_results}")
 
 
-def _rule_rows(explanation: Explanation) -> Iterator[Row]:
+def _rule_rows(label: str, explanation: Explanation) -> Iterator[Row]:
     rule = explanation.rule
-    what = rule.action.value if rule.action else f"{rule.hit.score:+g}"
     shadow = " (shadow: not carried out)" if rule.hit.mode is Mode.SHADOW else ""
-    yield Text("rule"), Text(f"{rule.id}: {what}{shadow}", style="bold").append(f"  {rule.hit.why}", style="not bold")
+    asked = Text(f"{rule.id}: {rule.asks_for}{shadow}", style="bold")
+    yield Text(label), asked.append(f"  {rule.hit.why}", style="not bold")
     for part in explanation.parts:
         values = ", ".join(f"{name} is {value!r}" for name, value in part.facts)
         yield Text(), shown(f"{'yes' if part.value else 'no ':3} {part.text}  ({values})", style="dim")

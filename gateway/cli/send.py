@@ -3,14 +3,18 @@
 import argparse
 import email
 import smtplib
+import socket
 import ssl
 import sys
 from email.utils import getaddresses
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from typing import Any, cast
 
 from gateway.addresses import split_host_port
 from gateway.lines import to_crlf
-from gateway.reply import printable
+from gateway.printable import printable_lines
+from gateway.smtp.proxyheader import End, Relayed, to_line
 
 TIMEOUT = 660  # seconds; longer than the ten minutes that RFC 5321 section 4.5.3.2.6 gives the reply to the final dot
 
@@ -25,6 +29,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--rcpt", action="append", metavar="ADDRESS", help="RCPT TO, repeatable; else the To field's")
     parser.add_argument("--helo", metavar="NAME", default="localhost", help="the name to greet with (localhost)")
     parser.add_argument("--tls", action="store_true", help="use STARTTLS, without looking at the certificate")
+    parser.add_argument(
+        "--client", metavar="ADDRESS", type=ip_address, help="come as a balancer does with this client (PROXY header)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -45,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         print("mailward send: no recipient: the message has no To field, so name one with --rcpt", file=sys.stderr)
         return 2
     try:
-        with smtplib.SMTP(host, port, local_hostname=options.helo, timeout=TIMEOUT) as client:
+        with _Sender(options.client, host, port, local_hostname=options.helo, timeout=TIMEOUT) as client:
             if options.tls:
                 client.starttls(context=ssl._create_unverified_context())  # noqa: S323  a self-made one is expected
             client.ehlo_or_helo_if_needed()
@@ -55,6 +62,21 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:  # a ValueError is an address that no command can carry
         print(f"mailward send: {options.to}: {error}", file=sys.stderr)
     return 1
+
+
+class _Sender(smtplib.SMTP):
+    """A client, or a balancer that brings one."""
+
+    def __init__(self, client: IPv4Address | IPv6Address | None, *where: Any, **more: Any) -> None:
+        self._client = client
+        super().__init__(*where, **more)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        if self._client is not None:
+            nowhere = End(type(self._client)(0), port)
+            sock.sendall(to_line(Relayed(End(self._client, sock.getsockname()[1]), nowhere)))
+        return cast(socket.socket, sock)
 
 
 def _envelope(options: argparse.Namespace, content: bytes) -> tuple[str, list[str]]:
@@ -94,5 +116,5 @@ def _is_accepted(what: str, answer: tuple[int, bytes | str]) -> bool:
     """Print one answer."""
     code, text = answer
     shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    print(f"{what}: {code} {printable(shown)}")
+    print(f"{what}: {code} {printable_lines(shown)}")
     return code < 400

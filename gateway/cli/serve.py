@@ -11,9 +11,15 @@ from gateway.cli.options import WRONG, add_config, print_problems
 from gateway.config import Settings, load
 from gateway.preflight import problems_of
 from gateway.supervisor import Plan, supervise
+from gateway.system import descriptors, servicefile
+from gateway.system.listening import Opening
 from gateway.system.log import start_logging
 
 log = logging.getLogger("mailward.supervisor")
+
+SELF = (sys.executable, "-P", "-m", "gateway")  # starts one of our own processes
+KEYS_EACH = 2  # of a connection: its address and its network are counted
+KEYS_BESIDE = 256  # next hops, spamds and the like
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,14 +44,20 @@ def serve(config: Path, *, workers: int | None = None, listen: Sequence[str] = (
         print_problems(problems)
         return WRONG
     handler = start_logging(settings.log, on_drop=lambda lines: None)
+    _prepare_descriptors(settings.session.max_connections)
     host = settings.workers if workers is None else settings.workers.model_copy(update={"workers": workers})
-    count = host.workers or len(os.sched_getaffinity(0))
     plan = Plan(
         settings=host,
-        listen=tuple(listen) or settings.listen,
-        command=(sys.executable, "-P", "-m", "gateway", "worker", "--config", str(config), "--share", str(count)),
+        listen=(
+            *((address, Opening.BANNER) for address in listen or settings.listen),
+            *((address, Opening.TLS) for address in settings.listen_tls),
+        ),
+        command=(*SELF, "worker", "--config", str(config)),
         check=lambda: problems_of(config),
         runtime_directory=Path(os.environ.get("RUNTIME_DIRECTORY", settings.state_directory / "run")),
+        service_file=settings.state_directory / servicefile.NAME,
+        counted=KEYS_EACH * settings.session.max_connections + KEYS_BESIDE,
+        journal=(*SELF, "journal", "write", "--config", str(config), "--feed") if settings.journal.enabled else (),
     )
     try:
         return supervise(plan)
@@ -54,6 +66,13 @@ def serve(config: Path, *, workers: int | None = None, listen: Sequence[str] = (
         return 1
     finally:
         handler.close()
+
+
+def _prepare_descriptors(connections: int) -> None:
+    available = descriptors.raise_limit()
+    if available < descriptors.needed_for(connections):
+        room = descriptors.connections_within(available)
+        log.warning("a process may open %d files, so each worker takes %d connections at most", available, room)
 
 
 def _count(text: str) -> int:

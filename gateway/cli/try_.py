@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _look_for_others(settings: Settings) -> None:
     """Raises OSError, ValueError where the gateway could not listen: better now than after spamd has started."""
-    for address in (*settings.listen, settings.workers.status_listen):
+    for address in (*settings.listen, *settings.listen_tls, settings.workers.status_listen):
         if address:
             listening.bind(address).close()
 

@@ -5,6 +5,7 @@ import logging
 
 from gateway.cli.options import WRONG, add_config, load_config
 from gateway.config import Settings
+from gateway.system.listening import adopt
 from gateway.system.log import start_logging
 from gateway.worker import Service, add_arguments, inheritance, run_worker
 
@@ -14,7 +15,6 @@ log = logging.getLogger("mailward.worker")
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("worker")
     add_config(parser)
-    parser.add_argument("--share", type=int, default=1, help=argparse.SUPPRESS)
     add_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -34,10 +34,13 @@ def work(settings: Settings, options: argparse.Namespace) -> int:
     metrics = Metrics()
     handler = start_logging(settings.log, on_drop=metrics.log_lines_dropped)
 
+    inherited = inheritance(options)
+
     async def build() -> Service:
-        return Gateway(settings, metrics=metrics, workers=options.share)
+        journal = adopt(inherited.journal) if inherited.journal is not None else None
+        return Gateway(settings, metrics=metrics, region=inherited.join_board(), journal=journal)
 
     try:
-        return run_worker(build, settings.workers, inheritance(options))
+        return run_worker(build, settings.workers, inherited)
     finally:
         handler.close()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gateway.facts import Facts, FactValue, Stage
 from gateway.policy.rule import TOTAL, Rule, RuleSet
-from gateway.policy.verdict import UNDECIDED, Action, Mode, Verdict
+from gateway.policy.verdict import UNDECIDED, Action, Edits, Mode, Verdict
 
 SPAM_SCORE = "spam.score"  # the fact that the total begins with
 
@@ -51,19 +51,20 @@ def _read(rules: Iterable[Rule], facts: Facts, verdict: Verdict) -> Verdict:
 
 
 def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> list[Rule]:
-    matched = []
-    for rule in rules:
-        if rule.condition.holds(facts) and rule.id not in before:
-            matched.append(rule)
-            if rule.ends_the_reading:
-                break
-    return matched
+    """Those that match and did not before, up to the first final one. Dozens are asked for each message, so the way to
+    each is short: it is faster to ask those behind a final one too."""
+    matched = [rule for rule in rules if rule.holds(facts)]
+    for place, rule in enumerate(matched):
+        if rule.hit.final and rule.ends_the_reading:
+            del matched[place + 1 :]
+            break
+    return [rule for rule in matched if rule.hit.rule not in before] if before else matched
 
 
 def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
     enforced = [rule for rule in matched if rule.is_enforced]
     verdict = replace(
-        earlier,
+        _with_effects(earlier, [rule for rule in enforced if rule.has_effects], facts),
         hits=(*earlier.hits, *(rule.hit for rule in matched)),
         score=earlier.score + sum(rule.hit.score for rule in enforced),
     )
@@ -71,6 +72,20 @@ def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
     if worst is None or worst.action is None or worst.action.severity <= earlier.action.severity:
         return verdict
     return replace(verdict, action=worst.action, reply=worst.template.fill(facts) if worst.template else None)
+
+
+def _with_effects(verdict: Verdict, rules: Iterable[Rule], facts: Facts) -> Verdict:
+    """What rules do beside their actions. Of routes, as of prefixes, the first counts."""
+    for rule in rules:
+        effects = rule.effects
+        added = tuple((name, text.fill(facts)) for name, text in effects.add)
+        verdict = replace(
+            verdict,
+            edits=verdict.edits | Edits(added, frozenset(effects.remove), effects.prefix),
+            unscanned_by=verdict.unscanned_by or (rule.id if effects.scan else ""),
+            route=verdict.route or effects.route,
+        )
+    return verdict
 
 
 def _severity(rule: Rule) -> int:

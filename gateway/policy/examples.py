@@ -25,13 +25,23 @@ def parse_example(
     examples: Value, number: int, declared: Mapping[str, Fact], problems: list[Problem]
 ) -> Example | None:
     """The example of that number, or None where problems were found and noted."""
-    here = Value(examples.value[number], examples.file, (*examples.path, number))
-    found = list(_example_problems(here, declared))
-    if found:
-        problems += found
-        return None
-    facts = {name: _typed(declared[name], value) for name, value, _ in _flat(here.value["facts"], ())}
-    return Example(facts=facts, match=here.value["match"], here=here)
+    here = examples.within(number)
+    found = _example_problems(here)
+    facts, wrong = ({}, []) if found else read_facts(here.within("facts"), declared)
+    problems += [*found, *wrong]
+    return None if found or wrong else Example(facts=facts, match=here.value["match"], here=here)
+
+
+def read_facts(here: Value, declared: Mapping[str, Fact]) -> tuple[dict[str, FactValue], list[Problem]]:
+    """A table of facts as checks would report them, and what is wrong with it."""
+    facts: dict[str, FactValue] = {}
+    problems = []
+    for name, value, path in _flat(here.value, ()):
+        if problem := _fact_problem(declared, name, value):
+            problems.append(here.file.problem((*here.path, *path), *problem))
+        else:
+            facts[name] = _typed(declared[name], value)
+    return facts, problems
 
 
 def failures(rules: RuleSet) -> tuple[Problem, ...]:
@@ -47,15 +57,16 @@ def failures(rules: RuleSet) -> tuple[Problem, ...]:
 def _failure(rule: Rule, example: Example, rules: RuleSet) -> Problem:
     parts = explain(rule.condition, {**rules.absent, **example.facts})
     said, does = ("matches", "does not") if example.match else ("does not match", "does")
-    return example.here.problem(f'example says that "{rule.id}" {said}, it {does}', "; ".join(map(_shown, parts)))
+    return example.here.problem(f'example says that "{rule.id}" {said}, it {does}', "; ".join(map(shown, parts)))
 
 
-def _shown(part: Explained) -> str:
+def shown(part: Explained) -> str:
+    """A part of a condition with its value and the facts that made it so."""
     facts = ", ".join(f"{name} = {value!r}" for name, value in part.facts)
     return f"{part.text} is {str(part.value).lower()}{f' with {facts}' if facts else ''}"
 
 
-def _example_problems(here: Value, declared: Mapping[str, Fact]) -> list[Problem]:
+def _example_problems(here: Value) -> list[Problem]:
     if not isinstance(here.value, dict):
         return [here.problem("an example is a table", "such as { facts = { ... }, match = true }")]
     problems = [
@@ -66,11 +77,7 @@ def _example_problems(here: Value, declared: Mapping[str, Fact]) -> list[Problem
     if not isinstance(here.value.get("match"), bool):
         problems.append(here.problem("an example needs match = true or match = false"))
     if not isinstance(here.value.get("facts"), dict):
-        return [*problems, here.problem("an example needs a table of facts")]
-    for name, value, path in _flat(here.value["facts"], ()):
-        problem = _fact_problem(declared, name, value)
-        if problem:
-            problems.append(here.file.problem((*here.path, "facts", *path), *problem))
+        problems.append(here.problem("an example needs a table of facts"))
     return problems
 
 
@@ -93,10 +100,12 @@ def _fact_problem(declared: Mapping[str, Fact], name: str, value: Any) -> tuple[
         _typed(fact, value)
     except (TypeError, ValueError):
         return f"{name} is {_NOUNS[fact.type]}", ""
-    if fact.values and value not in (*fact.values, fact.absent):
-        return f'{name} is never "{value}"', did_you_mean(
-            value, fact.values
-        ) or f"it is one of {', '.join(fact.values)}"
+    stated = value if isinstance(value, list) else [value]
+    never = [word for word in stated if fact.values and word not in (*fact.values, fact.absent)]
+    if never:
+        said = "never has" if isinstance(value, list) else "is never"
+        advice = did_you_mean(never[0], fact.values) or f"it is one of {', '.join(fact.values)}"
+        return f'{name} {said} "{never[0]}"', advice
     return None
 
 

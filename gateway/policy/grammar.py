@@ -4,13 +4,13 @@ A node that is not in the table at the end is refused. Every fault is found, not
 """
 
 import ast
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.facts import Fact
-from gateway.policy.functions import FUNCTIONS, Function, Kind, Lists, Parameter, Prepare, WrongLiteral, any_of
+from gateway.policy.functions import FUNCTIONS, Called, Function, Kind, Lists, Parameter, Prepare, WrongLiteral, any_of
 from gateway.policy.operators import TUPLES, refusal
 from gateway.policy.source import Fault, Source
 from gateway.tomlfile import Unreadable, did_you_mean
@@ -30,11 +30,13 @@ class Checked:
 
 
 class Grammar:
-    """Checks one condition. `namespace` collects the functions and prepared literals that its tree refers to."""
+    """Checks one condition. `namespace` collects the functions and prepared literals that its tree refers to, `named`
+    the facts that functions gave."""
 
     def __init__(self, source: Source, declared: Mapping[str, Fact], lists: Lists) -> None:
         self.faults: list[Fault] = []
         self.namespace: dict[str, Any] = {"__builtins__": {}}
+        self.named: dict[str, Fact] = {}
         self._source = source
         self._declared = declared
         self._lists = lists
@@ -62,7 +64,7 @@ class Grammar:
             return Checked(Kind.STRING, ast.Constant(value), words=((value, node),))
         if isinstance(value, bool):
             return Checked(Kind.BOOLEAN, ast.Constant(value))
-        if isinstance(value, int | float) and math.isfinite(value):
+        if isinstance(value, int | float) and abs(value) <= sys.float_info.max:  # a whole number may be larger
             return Checked(Kind.NUMBER, ast.Constant(value))
         return self._fault(node, f"{self._quoted(node)} cannot stand in a condition")
 
@@ -70,13 +72,16 @@ class Grammar:
         name = _dotted(node)
         fact = self._declared.get(name)
         if fact is not None:
-            value = ast.Subscript(ast.Name(FACTS, ast.Load()), ast.Constant(name), ast.Load())
-            return Checked(Kind(fact.type.value), value, fact=fact)
+            return self._fact(fact)
         if name in FUNCTIONS:
             return self._fault(node, f'"{name}" is a function', f"such as {FUNCTIONS[name].example}")
         if not name:
             return self._fault(node, "only the names of facts have dots")
         return self._fault(node, f'unknown fact "{name}"', did_you_mean(name, (*self._declared, "True", "False")))
+
+    def _fact(self, fact: Fact) -> Checked:
+        value = ast.Subscript(ast.Name(FACTS, ast.Load()), ast.Constant(fact.name), ast.Load())
+        return Checked(Kind(fact.type.value), value, fact=fact)
 
     def _tuple(self, node: ast.Tuple) -> Checked:
         elements = [self.check(element) for element in node.elts]
@@ -182,12 +187,18 @@ class Grammar:
 
     def _applied(self, function: Function, arguments: list[Checked]) -> Checked:
         nodes = [argument.node for argument in arguments]
-        if function.at_load:
+        if function.called is not Called.ON_MESSAGES:
             values = [self.namespace[node.id] for node in nodes if isinstance(node, ast.Name)]
-            return Checked(function.result, self._bound(function.call(*values)))
+            return self._called(function, function.call(*values) if len(values) == len(nodes) else None)
         is_lifted = function.result is Kind.BOOLEAN and arguments[0].kind is Kind.STRINGS
         call = any_of(function.call) if is_lifted else function.call
         return Checked(function.result, ast.Call(self._bound(call), nodes, []))
+
+    def _called(self, function: Function, gave: object) -> Checked:
+        if not isinstance(gave, Fact):
+            return Checked(function.result, self._bound(gave))
+        self.named[gave.name] = gave
+        return self._fact(gave)
 
     def _bound(self, value: object) -> ast.Name:
         name = f"_{len(self.namespace)}"
@@ -209,7 +220,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _fits(count: int, function: Function) -> bool:
-    return count >= len(function.parameters) if function.at_load else count == len(function.parameters)
+    return count >= len(function.parameters) if function.called is Called.AT_LOAD else count == len(function.parameters)
 
 
 _RULES: Mapping[type[ast.expr], Callable[[Grammar, Any], Checked]] = {

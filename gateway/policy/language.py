@@ -39,9 +39,11 @@ class Part:
     """A part of a condition, with the facts that it reads. `offset` is where it begins in the condition's text."""
 
     text: str
+    form: str  # the same for parts that mean the same because they are written the same
     offset: int
     holds: Predicate
     facts: tuple[str, ...]
+    constants: tuple[FactValue, ...] | None  # that it compares facts with; None where it does anything else
     operator: Operator = Operator.NONE
     parts: tuple["Part", ...] = ()
 
@@ -60,6 +62,7 @@ class Condition:
     text: str
     holds: Predicate
     whole: Part
+    named: Mapping[str, Fact]  # facts that are not declared, but named by a call: header("X-Mailer")
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -71,8 +74,9 @@ class Explained:
     """What a part of a condition came to, and the facts that made it so."""
 
     text: str
-    value: bool
+    value: bool | None  # None: a fact that it reads is not known
     facts: tuple[tuple[str, FactValue], ...]
+    unknown: tuple[str, ...] = ()
 
 
 class ConditionError(Exception):
@@ -92,14 +96,21 @@ def compile_condition(text: str, declared: Mapping[str, Fact], lists: Lists) -> 
     if grammar.faults:
         raise ConditionError(grammar.faults)
     whole = _part(source, tree, checked.node, grammar.namespace)
-    return Condition(text=text, holds=whole.holds, whole=whole)
+    return Condition(text=text, holds=whole.holds, whole=whole, named=grammar.named)
 
 
 def explain(condition: Condition, facts: Facts) -> tuple[Explained, ...]:
     """The value of each part of a condition, in the order of its text."""
-    return tuple(
-        Explained(part.text, part.holds(facts), tuple((name, facts[name]) for name in part.facts))
-        for part in condition.whole.leaves()
+    return tuple(_explained(part, facts) for part in condition.whole.leaves())
+
+
+def _explained(part: Part, facts: Facts) -> Explained:
+    unknown = tuple(name for name in part.facts if name not in facts)
+    return Explained(
+        text=part.text,
+        value=None if unknown else part.holds(facts),
+        facts=tuple((name, facts[name]) for name in part.facts if name in facts),
+        unknown=unknown,
     )
 
 
@@ -154,9 +165,11 @@ def _part(source: Source, written: ast.expr, checked: ast.expr, namespace: dict[
         pairs = [(written.operand, checked.operand)]
     return Part(
         text=" ".join(source.segment(written).split()),
+        form=ast.dump(written),
         offset=max(source.start(written), 0),
         holds=_predicate(checked, namespace),
         facts=_facts(checked),
+        constants=_constants(checked),
         operator=operator,
         parts=tuple(_part(source, *pair, namespace) for pair in pairs),
     )
@@ -165,6 +178,24 @@ def _part(source: Source, written: ast.expr, checked: ast.expr, namespace: dict[
 def _facts(checked: ast.expr) -> tuple[str, ...]:
     subscripts = (node.slice for node in ast.walk(checked) if isinstance(node, ast.Subscript))
     return tuple(sorted({str(name.value) for name in subscripts if isinstance(name, ast.Constant)}))
+
+
+def _constants(checked: ast.expr) -> tuple[FactValue, ...] | None:
+    """What a part compares facts with, if it does nothing else. A text is not compared with those that it is within."""
+    if isinstance(checked, ast.Subscript):
+        return ()
+    if not isinstance(checked, ast.Compare):
+        return None
+    operands = [checked.left, *checked.comparators]
+    for operator, right in zip(checked.ops, checked.comparators, strict=True):
+        if isinstance(operator, ast.In | ast.NotIn) and not isinstance(right, ast.Tuple):
+            return None
+    nodes = [node for operand in operands for node in (operand.elts if isinstance(operand, ast.Tuple) else [operand])]
+    nodes = [node for node in nodes if not isinstance(node, ast.Subscript)]
+    try:
+        return tuple(ast.literal_eval(node) for node in nodes)
+    except ValueError:  # a call
+        return None
 
 
 def _predicate(checked: ast.expr, namespace: dict[str, Any]) -> Predicate:

@@ -36,6 +36,17 @@ def override(facts: Facts, verdict: Verdict) -> Override | None:
     return Override.LOCAL_POLICY
 
 
+def disposition(facts: Facts, action: str) -> str:
+    """What DMARC had done with a message, in the words of RFC 9990: never more than the policy asks for, since whatever
+    else refuses a message is not its work; "pass" where a message passes a policy that asks for something."""
+    published = _severity(facts, "dmarc.published")
+    if facts.get("dmarc.result") == "pass" and published:
+        return "pass"
+    if facts.get("dmarc.result") != "fail" or action not in _DONE:
+        return _POLICIES[0]
+    return _POLICIES[min(_DONE[Action(action)], published)]
+
+
 def _severity(facts: Facts, name: str) -> int:
     word = facts.get(name)
     return _POLICIES.index(word) if word in _POLICIES else 0

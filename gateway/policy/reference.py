@@ -1,18 +1,20 @@
-"""Reference: the declared facts and the listed functions to the tables of docs/rules.md."""
+"""Reference: the keys of rules, the declared facts and the listed functions to the tables of docs/rules.md."""
 
 import re
 from collections.abc import Iterable, Mapping
 
 from gateway.facts import Fact, FactValue
 from gateway.policy.functions import FUNCTIONS
+from gateway.policy.keys import KEYS
 from gateway.policy.rule import TOTAL
 
 _section_re = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
 
 def with_tables(page: str, declared: Iterable[Fact]) -> str:
-    """The page with its sections between <!-- begin facts --> and <!-- end facts --> made anew; functions likewise."""
-    tables = {"facts": facts_table(declared), "functions": functions_table()}
+    """The page with its sections between <!-- begin facts --> and <!-- end facts --> made anew; functions and keys
+    likewise."""
+    tables = {"facts": facts_table(declared), "functions": functions_table(), "keys": keys_table()}
     return _section_re.sub(lambda match: f"{match[1]}{_table(tables, match[2])}{match[3]}", page)
 
 
@@ -32,6 +34,11 @@ def functions_table() -> str:
         f"| `{each.signature}` | {each.result} | {each.meaning} | `{each.example}` |\n" for each in FUNCTIONS.values()
     )
     return "| Function | Gives | Meaning | Example |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def keys_table() -> str:
+    """A Markdown table of the keys of a rule."""
+    return "| Key | Meaning |\n|---|---|\n" + "".join(f"| `{name}` | {key.meaning} |\n" for name, key in KEYS.items())
 
 
 def _table(tables: Mapping[str, str], name: str) -> str:

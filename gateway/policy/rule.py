@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.facts import Fact, FactType, FactValue, Stage
-from gateway.policy.language import Condition
+from gateway.policy.effects import NO_EFFECTS, Effects
+from gateway.policy.language import Condition, Predicate
 from gateway.policy.rulefile import Value
 from gateway.policy.template import Template
 from gateway.policy.verdict import Action, Hit, Mode
@@ -35,8 +36,10 @@ class Rule:
 
     hit: Hit
     condition: Condition
+    holds: Predicate  # that of the condition
     stage: Stage
     template: Template | None
+    effects: Effects
     examples: tuple[Example, ...]
     when: Value  # the condition as it is written, for problems that are found later
 
@@ -47,6 +50,17 @@ class Rule:
     @property
     def action(self) -> Action | None:
         return self.hit.action
+
+    @property
+    def has_effects(self) -> bool:
+        """It does more than its action says."""
+        return self.effects != NO_EFFECTS
+
+    @property
+    def asks_for(self) -> str:
+        """Its action or score, and its effects, for people."""
+        what = (self.action.value,) if self.action else (f"{self.hit.score:+g}",) if self.hit.score else ()
+        return ", ".join((*what, *self.effects.words())) or "nothing"
 
     @property
     def is_enforced(self) -> bool:
@@ -60,6 +74,11 @@ class Rule:
     def reads_total(self) -> bool:
         return TOTAL.name in self.condition.facts
 
+    @property
+    def facts(self) -> frozenset[str]:
+        """What it reads, in its condition and for its texts."""
+        return self.effects.facts.union(self.condition.facts, self.template.facts if self.template else ())
+
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
@@ -70,4 +89,10 @@ class RuleSet:
     absent: Mapping[str, FactValue]  # every declared fact where it is absent
     by_stage: Mapping[Stage, tuple[Rule, ...]]  # without those that read the total
     on_total: tuple[Rule, ...]
+    reads: Mapping[Stage, frozenset[str]]  # the facts that rules of a stage, or of one before it, read
     digest: str  # of the files that the set was read from: the version in force
+
+    @property
+    def routes(self) -> frozenset[str]:
+        """The names of the next hops that rules choose."""
+        return frozenset(rule.effects.route for rule in self.rules if rule.effects.route)

@@ -10,22 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from gateway.policy.keys import ID_FORM, KEYS
 from gateway.tomlfile import Path, Problem, TomlFile, Unreadable, did_you_mean, read
-
-KEYS: Mapping[str, tuple[type, ...]] = {
-    "id": (str,),
-    "why": (str,),
-    "when": (str,),
-    "then": (str,),
-    "score": (int, float),
-    "reply": (str,),
-    "mode": (str,),
-    "final": (bool,),
-    "stage": (str,),
-    "enabled": (bool,),
-    "example": (list,),
-}
-_TYPE_NAMES = {str: "a text", int: "a number", float: "a number", bool: "true or false", list: "an array of tables"}
 
 # What a key says is about another key's value: where that changes, what was inherited goes.
 _DEPENDENT: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +20,7 @@ _DEPENDENT: Mapping[str, tuple[str, ...]] = {
     "score": ("then", "reply", "final"),
 }
 
-_id_re = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+_id_re = re.compile(ID_FORM + r"\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +30,10 @@ class Value:
     value: Any
     file: TomlFile
     path: Path
+
+    def within(self, step: str | int) -> "Value":
+        """The value of a key of a table, or of an element of an array."""
+        return Value(self.value[step], self.file, (*self.path, step))
 
     def problem(self, message: str, hint: str = "") -> Problem:
         return self.file.problem(self.path, message, hint)
@@ -150,8 +140,8 @@ def _table(here: Value, problems: list[Problem]) -> Table:
 def _key_problem(key: str, value: Value) -> Problem | None:
     if key not in KEYS:
         return value.problem(f'unknown key "{key}"', did_you_mean(key, KEYS))
-    if type(value.value) not in KEYS[key]:
-        return value.problem(f"{key} is {_TYPE_NAMES[KEYS[key][0]]}")
+    if type(value.value) not in KEYS[key].form.types:
+        return value.problem(f"{key} is {KEYS[key].form.noun}")
     if key == "id" and not _id_re.match(value.value):
         return value.problem('an id has at most 64 of a to z, 0 to 9, "-", "_" and "."')
     return None

@@ -1,12 +1,13 @@
 """Rules: directories of rules files to the typed, compiled set of rules, or to every problem of every file."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from gateway.facts import Fact, Stage, absent_facts
+from gateway.policy.effects import EFFECT_KEYS, Effects, EffectsReader
 from gateway.policy.examples import parse_example
 from gateway.policy.language import Condition, ConditionError, compile_condition
 from gateway.policy.lists import ListFiles
@@ -34,17 +35,24 @@ class RulesError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def load(directories: Sequence[Path], declared: Iterable[Fact], *, lists: Sequence[Path] = ()) -> RuleSet:
+def load(
+    directories: Sequence[Path],
+    declared: Iterable[Fact],
+    *,
+    lists: Sequence[Path] = (),
+    routes: Collection[str] | None = None,
+) -> RuleSet:
     """Read the shipped rules' directory, then the site's. Raises RulesError with every problem of every file.
 
     A directory that is not there is empty. Lists are looked for in lists/ of each, and then in the directories `lists`.
+    `routes` are the names of next hops that rules may choose; None where they are not known.
     """
     by_name = {fact.name: fact for fact in (*declared, TOTAL)}
     files = ListFiles([*(directory / "lists" for directory in directories), *lists])
     tables, problems = read_tables(directories)
     rules = []
     for table in tables.values():
-        reader = _Reader(table, by_name, files)
+        reader = _Reader(table, by_name, files, routes)
         if reader.is_enabled:
             rules.append(reader.rule())
             problems += reader.problems
@@ -55,6 +63,7 @@ def load(directories: Sequence[Path], declared: Iterable[Fact], *, lists: Sequen
 
 def rule_set(rules: Sequence[Rule], declared: Mapping[str, Fact], digest: str) -> RuleSet:
     """Sort rules by when they are read."""
+    declared = {**declared, **{name: fact for rule in rules for name, fact in rule.condition.named.items()}}
     before_total = [rule for rule in rules if not rule.reads_total]
     return RuleSet(
         rules=tuple(rules),
@@ -62,6 +71,7 @@ def rule_set(rules: Sequence[Rule], declared: Mapping[str, Fact], digest: str) -
         absent=absent_facts(declared.values()),
         by_stage={stage: tuple(rule for rule in before_total if rule.stage is stage) for stage in Stage},
         on_total=tuple(rule for rule in rules if rule.reads_total),
+        reads={stage: frozenset().union(*(rule.facts for rule in rules if rule.stage <= stage)) for stage in Stage},
         digest=digest,
     )
 
@@ -74,12 +84,15 @@ def _digest(tables: Mapping[str, Table], lists: ListFiles) -> str:
 class _Reader:
     """Turns one table into a rule. It goes on after a problem, to find the others."""
 
-    def __init__(self, table: Table, declared: Mapping[str, Fact], lists: ListFiles) -> None:
+    def __init__(
+        self, table: Table, declared: Mapping[str, Fact], lists: ListFiles, routes: Collection[str] | None
+    ) -> None:
         self.problems: list[Problem] = []
         self._table = table
         self._values = table.values
         self._declared = declared
         self._lists = lists
+        self._routes = routes
 
     @property
     def is_enabled(self) -> bool:
@@ -96,6 +109,7 @@ class _Reader:
         mode = self._word("mode", {mode.value: mode for mode in Mode}, Mode.ENFORCE)
         score = self._score(condition)
         final = self._final(action)
+        effects = self._effects(stage)
         examples = self._examples()
         if self.problems or condition is None or not self._table.whole:
             return None
@@ -103,8 +117,10 @@ class _Reader:
         return Rule(
             hit=Hit(self._table.id, why, mode, action, score, final),
             condition=condition,
+            holds=condition.holds,
             stage=stage,
             template=template,
+            effects=effects,
             examples=examples,
             when=self._values["when"],
         )
@@ -115,7 +131,8 @@ class _Reader:
         for key in ("why", "when"):
             if key not in self._values:
                 self._problem(f'rule "{self._table.id}" needs "{key}"')
-        if ("then" in self._values) == ("score" in self._values):
+        acts = {"then", "score"} & self._values.keys()
+        if len(acts) == 2 or not (acts or EFFECT_KEYS & self._values.keys()):
             self._problem(f'rule "{self._table.id}" needs either "then" or "score"')
         if "reply" in self._values and "then" not in self._values:
             self._problem("a rule that adds a score gives no reply", key="reply")
@@ -138,10 +155,12 @@ class _Reader:
         if when is None:
             return None
         try:
-            return compile_condition(when.value, self._declared, self._lists)
+            condition = compile_condition(when.value, self._declared, self._lists)
         except ConditionError as error:
             self.problems += [when.problem_in_text(fault.offset, fault.message, fault.hint) for fault in error.faults]
             return None
+        self._declared = {**self._declared, **condition.named}
+        return condition
 
     def _stage(self, condition: Condition | None) -> Stage:
         """The earliest stage at which all facts of the condition are known, or a later one that is named."""
@@ -172,6 +191,12 @@ class _Reader:
         if condition and TOTAL.name in condition.facts:
             self._problem("a rule that reads the total cannot add to it", key="score")
         return float(score)
+
+    def _effects(self, stage: Stage) -> Effects:
+        reader = EffectsReader(stage, self._declared, self._routes)
+        effects = reader.read(self._values)
+        self.problems += reader.problems
+        return effects
 
     def _final(self, action: Action | None) -> bool:
         final = "final" in self._values and bool(self._values["final"].value)

@@ -1,4 +1,5 @@
-"""Template: the `reply` of a rule to the reply that a client is given, with the values of facts in its text.
+"""Template: the `reply` of a rule to the reply that a client is given, with the values of facts in its text; and other
+texts of rules to what they come to.
 
 "5.7.26 mail from {author.domain} is refused" names the enhanced code (RFC 3463), and where another basic code than the
 usual one is wanted, that before it: "554 5.7.1 ...". What senders can choose is bounded and made printable, so that a
@@ -39,15 +40,33 @@ class TemplateError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A reply with places for values: (text before, name of a fact or ""), one after the other."""
+class Text:
+    """A text with places for values: (text before, name of a fact or ""), one after the other."""
 
-    status: str  # "550 5.7.1"
     pieces: tuple[tuple[str, str], ...]
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        return tuple(name for _, name in self.pieces if name)
+
+    def fill(self, facts: Facts) -> str:
+        """One line of printable ASCII, for whatever values."""
+        return "".join(before + (_shown(facts[name]) if name else "") for before, name in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A reply with places for values."""
+
+    status: str  # "550 5.7.1"
+    text: Text
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        return self.text.facts
+
     def fill(self, facts: Facts) -> Reply:
-        text = "".join(before + (_shown(facts[name]) if name else "") for before, name in self.pieces)
-        return reply(self.status, text)
+        return reply(self.status, self.text.fill(facts))
 
 
 def default_template(action: Action, stage: Stage) -> Template:
@@ -65,7 +84,14 @@ def parse_template(text: str, action: Action, stage: Stage, declared: Mapping[st
     if match is None:
         raise TemplateError("a reply begins with an enhanced code", f'such as "{_DEFAULTS[action]}"')
     status = _status(match, action)
-    return Template(status=status, pieces=_pieces(text[match.end() :], stage, declared))
+    return Template(status=status, text=_text(text[match.end() :], stage, declared))
+
+
+def parse_text(text: str, stage: Stage, declared: Mapping[str, Fact]) -> Text:
+    """Parse a text of a rule at that stage that is no reply. Raises TemplateError."""
+    if len(text) > MAX_TEXT or _unprintable_re.search(text):
+        raise TemplateError(f"this is one line of at most {MAX_TEXT} printable ASCII characters")
+    return _text(text, stage, declared)
 
 
 def _status(match: re.Match[str], action: Action) -> str:
@@ -78,7 +104,7 @@ def _status(match: re.Match[str], action: Action) -> str:
     return f"{basic or codes[0]} {enhanced_class}.{detail}"
 
 
-def _pieces(text: str, stage: Stage, declared: Mapping[str, Fact]) -> tuple[tuple[str, str], ...]:
+def _text(text: str, stage: Stage, declared: Mapping[str, Fact]) -> Text:
     try:
         parsed = list(string.Formatter().parse(text))
     except ValueError as error:
@@ -91,7 +117,7 @@ def _pieces(text: str, stage: Stage, declared: Mapping[str, Fact]) -> tuple[tupl
         if name is not None and declared[name].stage > stage:
             known = declared[name].stage.name.lower()
             raise TemplateError(f"{name} is known only at {known}", f'stage = "{known}" makes the rule wait for it')
-    return tuple((before, name or "") for before, name, _, _ in parsed)
+    return Text(tuple((before, name or "") for before, name, _, _ in parsed))
 
 
 def _shown(value: FactValue) -> str:

@@ -46,6 +46,26 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Edits:
+    """What rules change in the header of a message that goes on."""
+
+    added: tuple[tuple[str, str], ...] = ()  # names and values
+    removed: frozenset[str] = frozenset()  # names in lower case
+    prefix: str = ""  # of the subject
+
+    def __or__(self, other: "Edits") -> "Edits":
+        """These, and those of rules that were read later; there is one prefix, the first."""
+        return Edits(
+            added=tuple(dict.fromkeys(self.added + other.added)),
+            removed=self.removed | other.removed,
+            prefix=self.prefix or other.prefix,
+        )
+
+
+NO_EDITS = Edits()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What was decided, by which rules. `reply` is set where the action refuses."""
 
@@ -54,10 +74,19 @@ class Verdict:
     hits: tuple[Hit, ...] = ()
     score: float = 0.0  # the sum of the scores of matching rules that are enforced
     total: float = 0.0  # that, and spamd's score
+    edits: Edits = NO_EDITS
+    unscanned_by: str = ""  # the id of the rule that has it not scored by spamd
+    route: str = ""  # the name of the one that a rule chose, where one did
 
     @property
     def rules(self) -> tuple[str, ...]:
         return tuple(hit.rule for hit in self.hits)
+
+    @property
+    def decisive(self) -> Hit | None:
+        """What decided: of the rules that are enforced the first one with the most severe action."""
+        asking = (hit for hit in self.hits if hit.mode is Mode.ENFORCE and hit.action)
+        return max(asking, key=lambda hit: hit.action.severity if hit.action else -1, default=None)
 
 
 UNDECIDED = Verdict(action=Action.ACCEPT)

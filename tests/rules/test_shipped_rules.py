@@ -1,14 +1,17 @@
 """The shipped rules, against the facts that the gateway declares: they load, and keep to their examples."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.facts import FactType, FactValue, Stage
 from gateway.policy.decide import decide
 from gateway.policy.lint import lint
 from gateway.policy.rule import RuleSet
-from gateway.policy.rules import load
+from gateway.policy.rules import RulesError, load
 from gateway.policy.shipped import shipped_rules
-from gateway.policy.verdict import UNDECIDED, Action, Verdict
+from gateway.policy.verdict import UNDECIDED, Action, Mode, Verdict
+from gateway.tomlfile import Problem
 from gateway.vocabulary import FACTS
 
 
@@ -19,7 +22,8 @@ def shipped() -> RuleSet:
 
 def verdict(rules: RuleSet, facts: dict[str, FactValue]) -> Verdict:
     """What the rules of all stages make of some facts, of a message from a known author that spamd has scored."""
-    known: dict[str, FactValue] = {"spam.result": "scored", "author.domain": "example.org", **facts}
+    author = {"author.domain": "example.org", "author.form": "one", "dmarc.author": "example.org"}
+    known: dict[str, FactValue] = {"spam.result": "scored", **author, **facts}
     decided = UNDECIDED
     for stage in Stage:
         decided = decide(rules, stage, known, decided)
@@ -60,17 +64,52 @@ def test_authenticated_message_is_accepted_without_a_hit(shipped: RuleSet) -> No
             "550 5.7.26 unauthenticated mail from example.org is refused",
         ),
         ({"dmarc.result": "fail", "dmarc.policy": "reject", "arc.trusted": True}, Action.ACCEPT, ""),
-        ({"dmarc.result": "fail", "dmarc.policy": "reject", "client.role": "relay"}, Action.ACCEPT, ""),
+        ({"dmarc.result": "fail", "dmarc.policy": "reject", "client.role": "relay"}, Action.TAG, ""),
+        ({"dmarc.result": "fail", "dmarc.policy": "reject", "client.role": "internal"}, Action.ACCEPT, ""),
+        ({"dmarc.result": "unavailable"}, Action.TAG, ""),
         ({"dmarc.result": "fail", "dmarc.policy": "none"}, Action.ACCEPT, ""),
         ({"dmarc.result": "temperror", "dmarc.policy": "reject"}, Action.DEFER, "451 4.7.0"),
         ({"dmarc.result": "temperror", "dmarc.policy": "none"}, Action.ACCEPT, ""),
+        ({"dmarc.result": "temperror", "dmarc.policy": "reject", "dmarc.aligned": ("dkim",)}, Action.ACCEPT, ""),
         ({"author.domain": "", "author.count": 2}, Action.TAG, ""),
+        (
+            {"dnslists.result": "blocked", "dnslists.blocked": ("zen",)},
+            Action.REJECT,
+            "550 5.7.1 0.0.0.0 is listed by zen",
+        ),
+        ({"dnslists.result": "allowed", "dnslists.blocked": ("zen",)}, Action.ACCEPT, ""),
+        (
+            {"dnslists.result": "undecided", "dnslists.blocked": ("zen",)},
+            Action.DEFER,
+            "451 4.7.1 0.0.0.0 is listed by zen",
+        ),
+        ({"dnslists.result": "temperror", "dnslists.failed": ("zen",)}, Action.ACCEPT, ""),
+        ({"dnslists.result": "permerror", "dnslists.failed": ("zen",)}, Action.ACCEPT, ""),
+        (
+            {"domainlists.result": "blocked", "domainlists.blocked": ("dbl",)},
+            Action.REJECT,
+            "550 5.7.1 the sender's domain",
+        ),
+        ({"domainlists.result": "blocked", "dnslists.allowed": ("dnswl",)}, Action.ACCEPT, ""),
+        ({"author.domain": "", "author.form": "crowded"}, Action.QUARANTINE, ""),
+        ({"author.domain": "", "author.form": "crowded", "client.role": "internal"}, Action.ACCEPT, ""),
+        ({"dkim.result": "pass", "dkim.partial": True}, Action.TAG, ""),
+        ({"dkim.result": "pass", "message.repeated": ("subject",)}, Action.TAG, ""),
+        ({"dkim.result": "pass", "message.repeated": ("subject",), "client.role": "relay"}, Action.ACCEPT, ""),
+        ({"dkim.result": "pass", "dkim.unsigned": ("reply-to",)}, Action.ACCEPT, ""),
+        ({"dkim.result": "permerror", "dkim.times": ("expired",)}, Action.ACCEPT, ""),
     ],
 )
 def test_shipped_rules_decide(shipped: RuleSet, facts: dict[str, FactValue], action: Action, reply: str) -> None:
     decided = verdict(shipped, facts)
     assert decided.action is action
     assert str(decided.reply or "").startswith(reply)
+
+
+def test_address_in_a_display_name_is_recorded_and_changes_nothing(shipped: RuleSet) -> None:
+    decided = verdict(shipped, {"author.name_address": "service@bank.example"})
+    assert [(hit.rule, hit.mode) for hit in decided.hits] == [("author-name", Mode.SHADOW)]
+    assert (decided.action, decided.score) == (Action.ACCEPT, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +127,11 @@ def test_nothing_is_rejected_because_checks_did_not_answer(shipped: RuleSet, wor
     assert decided.action.severity <= worst.severity
 
 
+def test_no_rule_acts_on_spf_or_the_reverse_name_before_dmarc_could_speak(shipped: RuleSet) -> None:
+    early = [rule for rule in shipped.rules if rule.stage < Stage.AUTHENTICATED]
+    assert not [rule.id for rule in early for fact in rule.facts if fact.startswith(("spf.", "iprev."))]
+
+
 def test_declared_facts_are_named_once_and_have_a_right_absent_value() -> None:
     names = [fact.name for fact in FACTS]
     assert sorted(names) == sorted(set(names))
@@ -95,3 +139,21 @@ def test_declared_facts_are_named_once_and_have_a_right_absent_value() -> None:
     for fact in FACTS:
         assert fact.type is FactType.ADDRESS or isinstance(fact.absent, kinds[fact.type]), fact.name
         assert fact.name.replace(".", "").isidentifier()
+
+
+def test_example_of_several_words_may_have_only_those_of_the_fact(tmp_path: Path) -> None:
+    rule = "[[rule]]\nid = 'x'\nwhy = 'x'\nwhen = '\"expired\" in dkim.failures'\nthen = 'tag'\n"
+    example = "example = [{{match=true, facts={{dkim.failures=['no-key', '{word}']}}}}]\n"
+    for word in ("expired", "expird"):
+        (tmp_path / "site.toml").write_text(rule + example.format(word=word))
+        problems = [str(problem) for problem in _problems(tmp_path)]
+        assert bool(problems) is (word == "expird")
+        assert all('dkim.failures never has "expird" (did you mean "expired"?)' in problem for problem in problems)
+
+
+def _problems(directory: Path) -> tuple[Problem, ...]:
+    try:
+        load([directory], FACTS)
+    except RulesError as error:
+        return error.problems
+    return ()

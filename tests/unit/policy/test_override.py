@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.override import Override, override
+from gateway.policy.override import Override, disposition, override
 from gateway.policy.verdict import Action, Verdict
 
 FAILS = {"dmarc.result": "fail", "dmarc.policy": "reject", "dmarc.published": "reject"}
@@ -73,3 +73,29 @@ def test_the_words_are_those_of_the_report_format() -> None:
         "policy_test_mode",
         "trusted_forwarder",
     }
+
+
+@pytest.mark.parametrize(
+    ("published", "action", "done"),
+    [
+        ("reject", Action.REJECT, "reject"),
+        ("reject", Action.QUARANTINE, "quarantine"),
+        ("reject", Action.TAG, "none"),
+        ("quarantine", Action.REJECT, "quarantine"),  # the rest is other rules' work
+        ("quarantine", Action.ACCEPT, "none"),
+        ("none", Action.REJECT, "none"),
+        ("reject", Action.DEFER, "none"),
+    ],
+)
+def test_what_dmarc_had_done_is_at_most_what_is_published(published: str, action: Action, done: str) -> None:
+    assert disposition(FAILS | {"dmarc.published": published}, action) == done
+
+
+@pytest.mark.parametrize(("published", "done"), [("none", "none"), ("quarantine", "pass"), ("reject", "pass")])
+@pytest.mark.parametrize("action", list(Action))
+def test_what_passes_a_policy_that_asks_for_something_is_a_pass(published: str, done: str, action: Action) -> None:
+    assert disposition({"dmarc.result": "pass", "dmarc.published": published}, action) == done
+
+
+def test_what_was_not_found_out_had_nothing_done() -> None:
+    assert disposition({"dmarc.result": "temperror", "dmarc.published": "reject"}, Action.REJECT) == "none"

@@ -44,6 +44,19 @@ def test_rule_is_read_as_written(tmp_path: Path) -> None:
     assert (second.action, second.hit.score, second.stage) == (None, 1.0, Stage.SCORED)
 
 
+def test_the_facts_that_rules_of_a_stage_or_before_it_read_are_known(tmp_path: Path) -> None:
+    late = "[[rule]]\nid = 'late'\nwhy = 'x'\nwhen = 'arc.trusted'\nthen = 'tag'\nmode = 'shadow'"
+    reads = rule_set(tmp_path, SHIPPED + late).reads
+    assert [sorted(reads[stage]) for stage in Stage] == [
+        [],
+        [],
+        ["sender.domain", "spf.result"],  # the reply's and the condition's
+        ["sender.domain", "spf.result"],
+        ["arc.trusted", "sender.domain", "spf.result"],
+        ["arc.trusted", "sender.domain", "spam.score", "spf.result"],
+    ]
+
+
 def test_files_are_read_in_the_order_of_their_names_and_hidden_ones_are_not(tmp_path: Path) -> None:
     for name in ("b.toml", "a.toml", ".c.toml", "d.toml~", "e.txt"):
         written(tmp_path, f"[[rule]]\nid = 'from-{name.strip('~')}'\nwhy = 'x'\nwhen = 'True'\nthen = 'tag'", name)

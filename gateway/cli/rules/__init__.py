@@ -1,0 +1,98 @@
+"""mailward rules: check the rules files, run their examples and directories of messages, have the service take them up.
+
+Problems are written to standard error in the form file:line:column: message, which editors follow.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from gateway.cli.options import WRONG
+from gateway.cli.rules.errors import check
+from gateway.cli.rules.examples import test, test_messages
+from gateway.cli.rules.reloading import SECONDS, reload
+from gateway.cli.rules.sets import chosen_origins, settings_of
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("rules", help="check the rules files, test them, have them taken up")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    action = _action(actions, "check", "find every error of every rules file, and what is worth a second thought")
+    _add_directories(action)
+    action.set_defaults(run=_check)
+
+    action = _action(actions, "test", "run the examples in the rules, or examine messages whose verdict is known")
+    _add_directories(action)
+    action.add_argument(
+        "--messages",
+        metavar="DIR",
+        type=Path,
+        help="a directory of messages with a cases.toml that says what the rules of the configuration make of each",
+    )
+    action.set_defaults(run=_test)
+
+    action = _action(actions, "reload", "check everything, and have the running service take it up")
+    _add_config(action)
+    action.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=SECONDS,
+        help="how long to wait for the outcome (%(default)g)",
+    )
+    action.set_defaults(run=_reload)
+
+    action = _action(actions, "schema", "print a JSON schema of rules files, by which editors complete and check them")
+    action.set_defaults(run=_schema)
+
+
+def _action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration that names the directories")
+
+
+def _add_directories(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "directories",
+        metavar="DIR",
+        nargs="*",
+        type=Path,
+        help="a directory of rules files; a later one may change rules of those before it "
+        "(default: the shipped rules, then those of the configuration)",
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from gateway.vocabulary import FACTS  # it imports every check: not for `mailward --help`
+
+    origins = chosen_origins(options)
+    return WRONG if origins is None else check(origins, FACTS)
+
+
+def _test(options: argparse.Namespace) -> int:
+    from gateway.vocabulary import FACTS
+
+    if options.messages:
+        settings = settings_of(options)
+        return WRONG if settings is None else test_messages(options.messages, settings)
+    origins = chosen_origins(options)
+    return WRONG if origins is None else test(origins, FACTS)
+
+
+def _reload(options: argparse.Namespace) -> int:
+    return reload(options.config, options.timeout)
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from gateway.policy.schema import schema
+    from gateway.vocabulary import FACTS
+
+    print(json.dumps(schema(FACTS), indent=2))
+    return 0

@@ -1,0 +1,61 @@
+"""Judgement: what is known of a message to the facts that rules read, and these to the verdict of the rules that its
+recipients have. Nothing is asked here; the journey says when."""
+
+from gateway.author import message_facts
+from gateway.checks.base import Subject
+from gateway.checks.run import Answers
+from gateway.envelope import Envelope
+from gateway.facts import Facts, FactValue, Stage
+from gateway.headerfacts import header_facts
+from gateway.parts import Parts
+from gateway.policy.decide import as_tag_only, decide
+from gateway.policy.profiles import PROFILE, Profiles
+from gateway.policy.rule import RuleSet
+from gateway.policy.verdict import UNDECIDED, Action, Verdict
+from gateway.realm import is_role_account
+from gateway.timefacts import time_facts
+
+
+def facts_of(parts: Parts, subject: Subject, answers: Answers) -> Facts:
+    """Everything that rules may read, as far as it is known."""
+    facts: dict[str, FactValue] = {**subject.connection.facts(), **subject.envelope.facts()}
+    facts |= time_facts(parts.clock(), parts.zone)
+    facts[PROFILE.name] = parts.profiles.name_for(_domain(subject.envelope))
+    if subject.message and subject.author:
+        facts |= message_facts(subject.message, subject.author)
+        facts |= header_facts(subject.message, parts.reads)
+    return facts | answers.facts()
+
+
+def rules_for(profiles: Profiles, envelope: Envelope) -> RuleSet:
+    """The rules for the recipients of a transaction, which are all of the same profile."""
+    return profiles.rules_for(_domain(envelope))
+
+
+def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict:
+    """What the rules of all stages up to `until` decide. Mail to postmaster and abuse, and all mail while the panic
+    switch is on, is tagged instead of refused or put away."""
+    return _judged(parts, rules_for(parts.profiles, envelope), facts, envelope, until)
+
+
+def judge_by_candidate(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict | None:
+    """What the candidate would decide on the same facts; None where there is none. It is recorded, never acted on."""
+    if parts.candidate is None:
+        return None
+    return _judged(parts, rules_for(parts.candidate, envelope), facts, envelope, until)
+
+
+def _judged(parts: Parts, rules: RuleSet, facts: Facts, envelope: Envelope, until: Stage) -> Verdict:
+    verdict = UNDECIDED
+    for stage in Stage:
+        if stage <= until:
+            verdict = decide(rules, stage, facts, verdict)
+    if verdict.action.severity <= Action.TAG.severity:
+        return verdict
+    spared = any(is_role_account(recipient.address) for recipient in envelope.recipients)
+    return as_tag_only(verdict) if spared or parts.panic.is_on() else verdict
+
+
+def _domain(envelope: Envelope) -> str:
+    """The domain of the first recipient, by which the profile is found."""
+    return envelope.recipients[0].address.domain if envelope.recipients else ""
