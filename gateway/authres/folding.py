@@ -2,11 +2,12 @@
 
 import re
 
+from gateway.printable import printable
+
 MAX_LINE = 78  # characters without CRLF where the text allows it, RFC 5322 section 2.1.1
 MAX_WORD = 900  # characters without a space; with the name before it, below the 998 of RFC 5322 section 2.1.1
 
 _name_re = re.compile(r"[!-9;-~]+\Z")
-_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
 def field(name: str, text: str, *more: str) -> bytes:
@@ -24,7 +25,7 @@ def _line(text: str) -> str:
 
 def plain(text: str) -> str:
     """Printable ASCII on one line: white space in a run becomes one space, every other character a question mark."""
-    return _unprintable_re.sub("?", " ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def fold(line: str) -> str:

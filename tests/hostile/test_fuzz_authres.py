@@ -46,7 +46,7 @@ PLAIN = ("", "example.org", "ann@example.org", "2048-bit key", "body hash did no
 WORDS = st.sampled_from(["spf", "dkim", "pass", "fail", "header", "d", "x-a-1"])
 
 
-@fuzzed(400)
+@fuzzed(120)
 @given(mutants(VALUES))
 def test_value_is_read_or_refused(value: bytes) -> None:
     for parser in (parse_value, lambda octets: parse_arc(octets)[1]):
@@ -55,7 +55,7 @@ def test_value_is_read_or_refused(value: bytes) -> None:
             assert parse(build(read)) == clean(read)
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(texts(PLAIN), st.lists(st.tuples(texts(PLAIN), texts(PLAIN), texts(PLAIN)), max_size=3), WORDS, WORDS)
 def test_what_is_built_of_any_texts_is_read_again(
     authserv_id: str, told: list[tuple[str, str, str]], method: str, word: str
@@ -74,7 +74,7 @@ def test_what_is_built_of_any_texts_is_read_again(
     assert octets.count(b";") == max(len(told), 1)
 
 
-@fuzzed(200)
+@fuzzed(100)
 @given(texts(PLAIN), texts(PLAIN))
 def test_field_of_ours_stays_one_field(text: str, more: str) -> None:
     octets = field("X-Mailward-Tag", text, more)
@@ -82,7 +82,7 @@ def test_field_of_ours_stays_one_field(text: str, more: str) -> None:
     assert len(split_fields(octets)) == 1
 
 
-@fuzzed(400)
+@fuzzed(120)
 @given(mutants(VALUES))
 def test_field_that_is_read_as_ours_is_removed(value: bytes) -> None:
     """By our own reading, and by one that takes what stands before the first semicolon."""
@@ -93,7 +93,7 @@ def test_field_that_is_read_as_ours_is_removed(value: bytes) -> None:
     assert claims or forged.value.partition(b";")[0].strip().lower() != ID.encode()
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(st.lists(mutants(FIELDS), max_size=4), st.binary(max_size=9))
 def test_our_fields_stand_first_and_alone_whatever_comes(fields: list[bytes], body: bytes) -> None:
     octets = b"".join(fields) + b"\r\n" + body

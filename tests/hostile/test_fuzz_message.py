@@ -50,7 +50,7 @@ WORDS = (b"=?utf-8?q?caf=C3=A9_one?= =?iso-8859-1*fr?B?w6k=?= text", b"=?utf-7?b
 HOSTS = ("127.0.0.1:25", "[2001:db8::1]:2525", "mx.example.org:65535")
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(mutants(HEADERS), st.integers(1, 70), st.sampled_from([1, 60, 1 << 20]))
 def test_header_and_rest_are_the_message_again(octets: bytes, step: int, max_header: int) -> None:
     try:
@@ -71,7 +71,7 @@ def test_header_and_rest_are_the_message_again(octets: bytes, step: int, max_hea
         assert field.value in field.raw
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(mutants(AUTHORS), st.integers(0, 2))
 def test_author_has_sound_facts(value: bytes, repeated: int) -> None:
     subject = subject_of(b"From: b@example.org\r\n" * repeated + b"From: " + value + b"\r\n\r\n")
@@ -82,7 +82,7 @@ def test_author_has_sound_facts(value: bytes, repeated: int) -> None:
     assert not (repeated and author.domain)
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(mutants(AUTHORS))
 def test_mailboxes_have_canonical_domains(value: bytes) -> None:
     with suppress(MailboxError):
@@ -92,7 +92,7 @@ def test_mailboxes_have_canonical_domains(value: bytes) -> None:
             assert "@" not in mailbox.local
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(texts(DOMAINS))
 def test_canonical_domain_is_one_that_dns_can_hold_and_stays(text: str) -> None:
     canonical = canonical_domain(text)
@@ -101,7 +101,7 @@ def test_canonical_domain_is_one_that_dns_can_hold_and_stays(text: str) -> None:
     assert canonical_domain(canonical.upper()) == canonical
 
 
-@fuzzed(300)
+@fuzzed(120)
 @given(texts(PATHS))
 def test_path_is_an_address_that_can_be_written_again(text: str) -> None:
     for parse in (parse_reverse_path, parse_forward_path):
@@ -114,13 +114,13 @@ def test_path_is_an_address_that_can_be_written_again(text: str) -> None:
             assert address.domain.startswith("[") or canonical_domain(address.domain) == address.domain
 
 
-@fuzzed(200)
+@fuzzed(100)
 @given(mutants(WORDS))
 def test_what_is_shown_of_a_field_can_be_encoded(value: bytes) -> None:
     decode_words(value).encode()
 
 
-@fuzzed(200)
+@fuzzed(100)
 @given(texts(HOSTS))
 def test_host_and_port_are_told_apart_or_refused(text: str) -> None:
     with suppress(ValueError):
@@ -129,7 +129,7 @@ def test_host_and_port_are_told_apart_or_refused(text: str) -> None:
         assert 0 <= port < 65536
 
 
-@fuzzed(200)
+@fuzzed(100)
 @given(texts(("mail.example.org", "[IPv6:2001:db8::1]")), texts(DOMAINS), texts(("TLSv1.3", "AES")), texts(("ann",)))
 def test_received_field_is_one_field(helo: str, name: str, cipher: str, local: str) -> None:
     subject = subject_of(HEADERS[0])

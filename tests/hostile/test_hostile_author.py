@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.author import Form
+from gateway.author import Form, find_author
 from gateway.checks.base import Subject
 from gateway.checks.dkim.result import DkimResult, DkimSignatureResult
 from gateway.checks.dkim.signature import Claim
@@ -17,13 +17,14 @@ from gateway.checks.dkim.status import Status as DkimStatus
 from gateway.checks.dmarc import DmarcCheck, DmarcResult, Policy, Status
 from gateway.domain import canonical_domain
 from tests.support.dnstable import TableResolver
-from tests.support.mailbytes import subject_of
+from tests.support.mailbytes import message_of, subject_of
 
 EVIL, BANK = "evil.example", "bank.example"
 ZONE = TableResolver(
     {
         (f"_dmarc.{EVIL}", "TXT"): [b"v=DMARC1; p=none"],
         (f"_dmarc.{BANK}", "TXT"): [b"v=DMARC1; p=reject"],
+        ("_dmarc.xn--bcher-kva.example", "TXT"): [b"v=DMARC1; p=reject"],
     }
 )
 VOUCHED = DkimResult(signatures=(DkimSignatureResult(result=DkimStatus.PASS, claim=Claim(domain=EVIL)),), count=1)
@@ -105,6 +106,12 @@ def test_policy_of_a_domain_that_a_common_reader_shows_is_not_escaped(fields: li
         "<@x, service@bank.example:eve@evil.example>",
         "service＠bank.example@evil.example",
         "<service＠bank.example,eve@evil.example>",
+        *(
+            "service@bank..example",
+            "service@xn--bank-.example",
+            "service@XN--bank-.xn--example-",
+            "service@bank.example..",
+        ),
     ],
 )
 def test_policy_is_not_escaped_by_a_domain_in_disguise(value: str) -> None:
@@ -117,6 +124,28 @@ def test_encoded_word_behind_those_that_are_decoded_is_crowded() -> None:
     subject, _ = judged(f'"{"x" * 1100}" =?utf-8?q?service=40bank.example?=')
     assert subject.author is not None
     assert subject.author.form is Form.CROWDED
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252", "koi8-r", "gb18030"])
+def test_domain_in_an_unknown_charset_is_crowded(charset: str) -> None:
+    """Raw octets: what a reader shows is for its settings to say."""
+    letters = {"koi8-r": "банк", "gb18030": "银行"}.get(charset, "bücher")
+    author = find_author(message_of(f"From: service@{letters}.example\r\n\r\n".encode(charset)))
+    assert (author.domain, author.form) == ("", Form.CROWDED)
+
+
+def test_domain_in_the_charset_that_most_readers_try_does_not_escape_its_policy() -> None:
+    subject = replace(subject_of(b"From: service@b\xfccher.example\r\n\r\n"), results={"dkim": VOUCHED})
+    result = asyncio.run(DmarcCheck(ZONE)(subject))
+    assert (result.result, result.domain, result.policy) == (Status.FAIL, "xn--bcher-kva.example", Policy.REJECT)
+
+
+@pytest.mark.parametrize("value", ["service&#64;bank.example", "service@bank-.example"])
+def test_what_no_reader_takes_for_the_domain_has_no_author(value: str) -> None:
+    """Shown as it stands: it says nothing of the bank that a reader could act on, and is tagged as unclear."""
+    subject, result = judged(value)
+    assert subject.author is not None
+    assert (subject.author.domain, result.result) == ("", Status.PERMERROR)
 
 
 @pytest.mark.parametrize("count", [5, 50, 2000])

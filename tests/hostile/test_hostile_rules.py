@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.facts import Stage
+from gateway.policy.keys import KEYS
 from gateway.policy.language import ConditionError
 from gateway.policy.rules import RulesError, load
 from gateway.policy.source import Fault
@@ -134,12 +135,10 @@ def test_any_octets_are_a_file_or_one_problem(octets: bytes) -> None:
 VALUES = """
 1 -1 nan inf 1e999 true '' 'x' 'reject' [] [1] {} 1979-05-27 'True' 'total>1' 'connect' 'accept' 'shadow' [{}]
 [{facts={},match=1}] [{facts={spf={result='x'}},match=true}] [{facts={subject=1},match=true}]
-[{facts={client={ip='x'}},match=true}]
+[{facts={client={ip='x'}},match=true}] {X-A='{subject}'} {X-A=1} {From='x'} {''='x'} ['X-A'] ['From'] [1] 'skip'
 """
 _anything = st.sampled_from([*VALUES.split(), "9" * 400, "'5.7.1 {'"])
-_keys = st.sampled_from(
-    ["id", "why", "when", "then", "score", "reply", "mode", "final", "stage", "enabled", "example", "x"]
-)
+_keys = st.sampled_from([*KEYS, "x"])
 
 
 @given(st.lists(st.dictionaries(_keys, _anything), max_size=3))

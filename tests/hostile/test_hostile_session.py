@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -283,3 +285,35 @@ async def test_reply_of_the_visit_cannot_break_out() -> None:
         wire = await gateway.greeted()
         assert len(await wire.command("MAIL FROM:<>")) == 510
     assert reply("550 5.7.1", "a\r\n250 b").to_bytes() == b"550-5.7.1 a?\r\n550 5.7.1 250 b\r\n"
+
+
+def _close(client: socket.socket) -> None:
+    client.close()
+
+
+def _half_close(client: socket.socket) -> None:
+    client.shutdown(socket.SHUT_WR)
+
+
+def _reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"EHLO c\r\n", b"QUI"])
+@pytest.mark.parametrize("leave", [_close, _half_close, _reset])
+@on_both_loops
+async def test_client_gone_before_its_session_has_begun_leaves_nothing_behind(
+    leave: Callable[[socket.socket], None], sent: bytes
+) -> None:
+    """The end is there in the very turn of the loop in which the connection is made."""
+    async with listening(max_connections_per_address=30) as gateway:
+        clients = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(20)]
+        for client in clients:
+            client.sendall(sent)
+            leave(client)
+        wire = await gateway.greeted()  # all others were accepted before it
+        await until(lambda: gateway.sessions.connections == 1)
+        assert await wire.command("NOOP") == "250 2.0.0 OK"
+        for client in clients:
+            client.close()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cleantext import clean_text
+from gateway.smtp.chunks import ChunkReader
 from gateway.smtp.data import DataReader
 from gateway.smtp.intake import Intake, Unclean
 from tests.support.checking import ScriptedCheck
@@ -88,6 +89,20 @@ def test_header_ends_at_the_same_place_for_all(text: bytes, size: int) -> None:
         ends = _empty_line_re.search(content)
         header = content[: ends.end()] if ends else content
         assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", header)
+
+
+@pytest.mark.parametrize("body", [b"x" * 30 + b"\r\n", b"\n" + b"x" * 30, b"one\r\r\n\0" + b"x" * 30 + b"\rtwo"])
+def test_what_becomes_of_a_message_does_not_hang_on_its_packets(body: bytes) -> None:
+    text = b"a: b\r\n\r\n" + body + b"\r\n"
+    for cut in range(len(text)):
+        for after in range(cut, len(text)):
+            kept = bytearray()
+            intake = Intake(kept.extend, max_size=1000, max_line=20, unclean=Unclean.NORMALISE)
+            chunks = ChunkReader(intake)
+            for piece in (text[:cut], text[cut:after], text[after:]):
+                chunks.feed(bytearray(piece))
+            chunks.end()
+            assert (intake.fault, intake.is_clean, kept) == (None, False, text)
 
 
 async def test_a_clean_message_has_no_other_form() -> None:

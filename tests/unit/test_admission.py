@@ -98,16 +98,6 @@ def test_refused_client_takes_nothing_from_others() -> None:
     assert isinstance(come(door, "192.0.2.7"), Place)
 
 
-def test_look_ahead_says_what_would_happen_and_counts_nothing() -> None:
-    door = admission(max_connections_per_address=1)
-    ip = ip_address("192.0.2.1")
-    for _ in range(3):
-        assert door.refusal(ip, Role.STRANGER) is None
-    come(door, "192.0.2.1")
-    assert door.refusal(ip, Role.STRANGER) is Limit.ADDRESS
-    assert door.refusal(ip, Role.RELAY) is None
-
-
 def test_replies_are_temporary_and_close_the_connection() -> None:
     told = {limit: str(limit.reply) for limit in Limit}
     assert told[Limit.CONNECTIONS].startswith("421 4.3.2 ")

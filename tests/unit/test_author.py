@@ -183,7 +183,8 @@ def test_domain_that_a_common_reader_sees_is_among_those_that_are_claimed(value:
         ("Undisclosed:;", Form.EMPTY, ()),
         ("Bob", Form.UNCLEAR, ()),
         ("bob@[192.0.2.1]", Form.ELSEWHERE, ()),
-        ("bob@example..org", Form.ELSEWHERE, ()),
+        ("bob@example..org", Form.ELSEWHERE, ("example.org",)),
+        ("bob@xn--example-.org", Form.ELSEWHERE, ("example.org",)),
         ("eve@example.net, bob@example.org", Form.DIVIDED, ("example.net", "example.org")),
         ("Team: eve@example.net, bob@example.org;", Form.DIVIDED, ("example.net", "example.org")),
         ("bob@[192.0.2.1], eve@example.net", Form.ELSEWHERE, ("example.net",)),
@@ -303,7 +304,8 @@ def test_hostile_field_costs_little(part: bytes) -> None:
 
 def test_facts_are_those_declared() -> None:
     message = message_of(
-        b"Received: a\r\nReceived: b\r\nno field\r\nFrom: Bob@example.org\r\nSubject: =?utf-8?q?=C3=A9?=\r\n\r\nbody"
+        b"Received: a\r\nReceived: b\r\nTo: a@b.example\r\nTO : c@d.example\r\nDate: x\r\nX: 1\r\nX: 2\r\n"
+        b"no field\r\nFrom: Bob@example.org\r\nSubject: =?utf-8?q?=C3=A9?=\r\n\r\nbody"
     )
     facts = message_facts(message, find_author(message))
     assert set(facts) == {fact.name for fact in (*FACTS, *MESSAGE_FACTS)}
@@ -312,5 +314,6 @@ def test_facts_are_those_declared() -> None:
     assert facts["author.count"] == 1
     assert facts["subject"] == "é"
     assert facts["received.count"] == 2
+    assert facts["message.repeated"] == ("to",)
     assert facts["message.malformed"] == 1
     assert facts["message.size"] == message.size

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from gateway.checks.dnslists import DnsListSettings
 from gateway.checks.spamd import SpamdSettings
-from gateway.config import ConfigError, Settings, load
+from gateway.config import ConfigError, ProfileSettings, Settings, load
 from gateway.delivery.settings import DomainSettings, RouteSettings
 from gateway.scoring.hosts import SpamdHost
 from gateway.tomlfile import Problem
 from tests.support import configpage
+from tests.support.documents import examples
 
 LEAST = """\
 hostname = "mx.example.org"
@@ -19,7 +21,7 @@ domains = ["example.org"]
 [route.default]
 hosts = ["smtp://127.0.0.1:10025"]
 """
-EMPTY_MEANS_NONE = ("certificate", "key", "directory")  # paths whose absence the page shows as ""
+EMPTY_MEANS_NONE = ("certificate", "key", "directory", "candidate")  # paths whose absence the page shows as ""
 
 _commented_key_re = re.compile(r"^#(\[|[a-z_]+ = )", re.MULTILINE)
 
@@ -35,6 +37,14 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         loaded(tmp_path, text)
     assert str(caught.value) == "\n".join(map(str, caught.value.problems))
     return [str(problem).removeprefix(f"{tmp_path}/mailward.toml:") for problem in caught.value.problems]
+
+
+def test_nobody_is_believed_about_others_unless_he_is_named(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, LEAST)
+    assert (settings.networks.balancers, settings.networks.xclient, settings.listen_tls) == ((), (), ())
+    [example] = [block for block in examples("operating.md", "toml") if "balancers" in block]
+    networks = loaded(tmp_path, LEAST + example).networks
+    assert [len(networks.balancers), len(networks.xclient)] == [2, 1]
 
 
 def test_the_shipped_file_is_what_the_settings_say() -> None:
@@ -54,7 +64,9 @@ def test_every_key_of_the_shipped_file_shows_its_default(tmp_path: Path) -> None
         text = text.replace(f'\n{key} = ""\n', "\n")
     settings = loaded(tmp_path, text)
     examples = {
+        "dnslist": {"zen": DnsListSettings(zone="zen.spamhaus.org")},
         "domain": {"lists.example.org": DomainSettings()},
+        "profile": {"strict": ProfileSettings(rules=Path("/etc/mailward/profiles/strict"))},
         "spamd": SpamdSettings(hosts=(SpamdHost(address="127.0.0.1:783"),)),
     }
     assert settings == load(configpage.PAGE).model_copy(update=examples)
@@ -167,6 +179,12 @@ route = "mailinglists"
     ]
 
 
+def test_a_profile_that_is_not_there_is_told_at_the_domain_that_names_it(tmp_path: Path) -> None:
+    domains = '[domain."example.org"]\nprofile = "strikt"\n[domain."b.example.org"]\nprofile = ""\n'
+    text = f"{LEAST}[profile.strict]\n{domains}"
+    assert problems(tmp_path, text) == ['7:1: there is no [profile.strikt] (did you mean "strict"?)']
+
+
 def test_no_error_hides_a_missing_route(tmp_path: Path) -> None:
     text = LEAST.replace("mx.example.org", "?") + '[domain."example.org"]\nroute = "nope"\n'
     assert problems(tmp_path, text) == ['1:1: "?" is not a domain name', "6:1: there is no [route.nope]"]
@@ -206,3 +224,66 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
     for section, name in ((settings, "hostname"), (settings.limits, "received"), (settings.route["default"], "hosts")):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(section, name, getattr(section, name))
+
+
+def test_sealing_is_configured_whole_or_not_at_all(tmp_path: Path) -> None:
+    for given, missing in (
+        ('key = "/k"', "no domain and no selector"),
+        ('domain = "a.example"\nkey = "/k"', "no selector"),
+    ):
+        told = problems(tmp_path, f"{LEAST}[arc.seal]\n{given}\n")
+        assert told == [f"5:1: domain, selector and key are given together, or none of them: {missing}"]
+    assert loaded(tmp_path, f"{LEAST}[arc.seal]\n").arc.seal.key is None
+    whole = '[arc.seal]\ndomain = "Example.org"\nselector = "S1"\nkey = "/k"\n'
+    assert loaded(tmp_path, LEAST + whole).arc.seal.key_name == "s1._domainkey.example.org"
+
+
+def test_what_cannot_be_sealed_is_told_at_its_place(tmp_path: Path) -> None:
+    text = '[arc.seal]\ndomain = "a b"\nselector = "s_1"\nkey = 5\nheaders = ["from", "ARC-Seal", "x;y"]\n'
+    assert problems(tmp_path, LEAST + text) == [
+        '6:1: "a b" is not a domain name',
+        "8:1: must be a path in quotes",
+        '9:20: "ARC-Seal" must not be signed: it is changed or removed on the way',
+        '9:32: "x;y" is not the name of a header field',
+    ]
+    for headers, told in (
+        ('["subject"]', '"from" must be among them (RFC 6376 section 5.4)'),
+        (str(["from"] * 51).replace("'", '"'), "must have at most 50 entries"),
+    ):
+        assert problems(tmp_path, f"{LEAST}[arc.seal]\nheaders = {headers}\n") == [f"6:1: {told}"]
+
+
+def test_the_examples_of_arc_in_the_docs_are_right(tmp_path: Path) -> None:
+    (trust, sealing) = (block for block in examples("authentication.md", "toml") if block.startswith("[arc"))
+    settings = loaded(tmp_path, LEAST + trust + sealing)
+    assert settings.arc.trusted_sealers == ("lists.example.net", "forward.example.com")
+    assert settings.arc.seal.key_name == "arc2026._domainkey.example.org"
+
+
+def test_what_is_no_dns_list_is_told_at_its_place(tmp_path: Path) -> None:
+    text = """\
+[dnslist."Zen x"]
+zone = "a b"
+kind = "blok"
+about = "clients"
+listed = ["128.0.0.1", "127.0.0.[9..2]"]
+names = { "127.0.0.300" = "pbl", "127.0.0.2" = "A b" }
+timeout = 31
+time = 3
+[dnslist.empty]
+listed = []
+"""
+    assert problems(tmp_path, LEAST + text) == [
+        "5:1: must have the form ^[a-z0-9][a-z0-9._-]{0,63}$",
+        '6:1: "a b" is not a domain name',
+        "7:1: must be 'block' or 'allow'",
+        "8:1: must be 'client', 'helo' or 'sender'",
+        '9:11: "128.0.0.1" is no answer of a list, such as 127.0.0.2 or 127.0.[0..255].[1..3]',
+        '9:24: "127.0.0.[9..2]" has a range that is none: 9..2',
+        '10:11: "127.0.0.300" has a range that is none: 300..300',
+        "10:34: must have the form ^[a-z0-9][a-z0-9_-]{0,31}$",
+        "11:1: must be at most 30",
+        '12:1: unknown key "time" (did you mean "timeout"?)',
+        '13:1: the key "zone" is missing',
+        "14:1: must not be empty",
+    ]

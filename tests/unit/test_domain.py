@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import canonical_domain, is_within
+from gateway.domain import canonical_domain, configured_for, is_within
 from gateway.system.dns import is_name
 
 
@@ -64,6 +64,24 @@ def test_canonical_form_is_a_name_for_dns_and_stays_as_it_is(text: str) -> None:
     if canonical:
         assert is_name(canonical)
         assert canonical_domain(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [
+        ("example.org", "itself"),
+        ("a.example.org", "below"),
+        ("b.a.example.org", "below"),
+        ("x.deep.example.org", "deeper"),
+        ("deep.example.org", "below"),
+        ("notexample.org", None),
+        ("org", None),
+        ("", None),
+    ],
+)
+def test_longest_entry_above_a_domain_counts(domain: str, found: str | None) -> None:
+    table = {"example.org": "itself", ".example.org": "below", ".deep.example.org": "deeper"}
+    assert configured_for(domain, table) == found
 
 
 def test_name_is_within_itself_and_its_parents() -> None:

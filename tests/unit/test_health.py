@@ -11,12 +11,16 @@ import pytest
 from gateway.cli import main
 from gateway.health import RELEASED, Finding, Grade, examine_host
 from gateway.system.dns import Status
+from gateway.system.panic import Panic
 from gateway.system.tls import make_certificate
 from tests.support import certificates
 from tests.support.dnsserver import DnsServer
 from tests.support.downstream import Downstream, Fault
 from tests.support.fakespamd import FakeSpamd, replying
+from tests.support.journal import journal_at, record_of
 from tests.support.journeys import settings_of
+from tests.support.sealing import pem
+from tests.support.signing import ed25519_key, rsa_key
 from tests.support.spamd import free_port
 
 DAY = 86400.0
@@ -67,12 +71,42 @@ def with_certificate(directory: Path, hostname: str) -> dict[str, Any]:
     return {"tls": {"certificate": path, "key": path}}
 
 
+def with_sealing_key(directory: Path, mode: int = 0o600) -> dict[str, Any]:
+    path = directory / "arc.pem"
+    path.write_bytes(pem(rsa_key()))
+    path.chmod(mode)
+    return {"arc": {"seal": {"domain": "example.org", "selector": "s1", "key": path}}}
+
+
 async def test_a_host_that_is_well_has_nothing_to_do(tmp_path: Path) -> None:
     async with all_well() as settings:
         found = await findings(tmp_path, **settings, **with_certificate(tmp_path, "mx.example.org"))
     assert {finding.grade for finding in found} == {Grade.GOOD}
     assert not any(finding.advice for finding in found)
-    assert len(found) == 9
+    assert len(found) == 11
+
+
+@pytest.mark.parametrize(
+    ("network", "grade"),
+    [
+        ("192.0.2.7/32", Grade.GOOD),
+        ("10.1.0.0/16", Grade.GOOD),
+        ("198.51.100.0/24", Grade.GOOD),
+        ("fd00:1:2::/48", Grade.GOOD),
+        ("2001:470:1::/64", Grade.GOOD),
+        ("10.0.0.0/8", Grade.WARNING),
+        ("8.8.0.0/16", Grade.WARNING),
+        ("0.0.0.0/0", Grade.WARNING),
+        ("::/0", Grade.WARNING),
+        ("2001:470:1::/48", Grade.WARNING),
+    ],
+)
+@pytest.mark.parametrize("name", ["balancers", "xclient"])
+async def test_networks_whose_hosts_nobody_can_know_are_not_to_be_trusted(
+    name: str, network: str, grade: Grade, tmp_path: Path
+) -> None:
+    found = await findings(tmp_path, networks={name: [network]})
+    assert about(found, f"[networks] {name} trusts {network}").grade is grade
 
 
 async def test_everything_that_is_not_good_comes_with_advice(tmp_path: Path) -> None:
@@ -102,6 +136,42 @@ async def test_a_resolver_that_block_lists_refuse_is_bad(tmp_path: Path) -> None
 async def test_a_block_list_that_does_not_answer_is_a_warning(tmp_path: Path) -> None:
     silent = {("2.0.0.127.zen.spamhaus.org", "A"): []}
     assert about(await findings(tmp_path, silent), "a block list gave no answer").grade is Grade.WARNING
+
+
+ADDRESSES = ("2.0.0.127.list.example", "1.0.0.127.list.example")
+LISTED = {(ADDRESSES[0], "A"): ["127.0.0.2"]}
+
+
+@pytest.mark.parametrize(
+    ("zone", "grade", "words"),
+    [
+        (LISTED, Grade.GOOD, "has its test entry (127.0.0.2)"),
+        ({(ADDRESSES[0], "A"): ["127.0.10.0"]}, Grade.GOOD, "(127.0.10.0), which `listed` does not count"),
+        ({("2" + ".0" * 5 + ".f.7.f.f.f.f" + ".0" * 20 + ".list.example", "A"): ["127.0.0.2"]}, Grade.GOOD, "has its"),
+        ({(ADDRESSES[0], "A"): ["127.255.255.254"]}, Grade.WARNING, "with an error code (127.255.255.254)"),
+        ({(ADDRESSES[0], "A"): ["203.0.113.80"]}, Grade.WARNING, "none of a list's (203.0.113.80)"),
+        (LISTED | {(ADDRESSES[1], "A"): ["127.0.0.2"]}, Grade.WARNING, "has an entry that no list may have"),
+        ({}, Grade.WARNING, "lacks its test entry"),
+        ({(ADDRESSES[0], "A"): Status.SERVFAIL}, Grade.WARNING, "gives no answer"),
+    ],
+)
+async def test_dns_lists_are_asked_for_their_test_entries(
+    tmp_path: Path, zone: dict[Any, Any], grade: Grade, words: str
+) -> None:
+    found = await findings(tmp_path, zone, dnslist={"secret": {"zone": "list.example"}})
+    finding = about(found, "DNS list secret")
+    assert finding.grade is grade
+    assert words in finding.text
+    assert bool(finding.advice) is (grade is not Grade.GOOD)
+    assert "list.example" not in finding.text  # it may have a key in it
+
+
+async def test_dns_lists_of_names_have_other_test_entries(tmp_path: Path) -> None:
+    lists = {"dbl": {"zone": "names.example", "about": "sender"}, "ended": {"zone": "ended.example", "about": "helo"}}
+    zone = {("test.names.example", "A"): ["127.0.1.2"], ("invalid.ended.example", "A"): ["127.0.0.2"]}
+    found = await findings(tmp_path, zone, dnslist=lists)
+    assert about(found, "DNS list dbl").grade is Grade.GOOD
+    assert about(found, "DNS list ended has an entry that no list may have").grade is Grade.WARNING
 
 
 @pytest.mark.parametrize(
@@ -275,3 +345,73 @@ hosts = ["maildir://{tmp_path}"]
 def test_a_broken_configuration_is_told_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--config", str(tmp_path / "missing")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("published", "grade", "words"),
+    [
+        ([rsa_key().record], Grade.GOOD, "the sealing key is published at s1._domainkey.example.org"),
+        ([], Grade.BAD, "the sealing key at s1._domainkey.example.org: there is no key for it"),
+        ([ed25519_key().record], Grade.BAD, "the sealing key at s1._domainkey.example.org: another key is published"),
+        (
+            Status.SERVFAIL,
+            Grade.WARNING,
+            "the sealing key at s1._domainkey.example.org: its key could not be looked up",
+        ),
+    ],
+)
+async def test_the_sealing_key_must_be_published(tmp_path: Path, published: Any, grade: Grade, words: str) -> None:
+    zone = {("s1._domainkey.example.org", "TXT"): published}
+    finding = about(await findings(tmp_path, zone, **with_sealing_key(tmp_path)), "sealing key")
+    assert (finding.grade, finding.text) == (grade, words)
+    record = finding.advice.partition(" IN TXT ")[2].strip("( )").replace('" "', "").strip('"')
+    assert record.encode() == (b"" if grade is Grade.GOOD else rsa_key().record)
+
+
+async def test_a_sealing_key_that_cannot_be_used_is_bad(tmp_path: Path) -> None:
+    finding = about(await findings(tmp_path, **with_sealing_key(tmp_path, mode=0o644)), "nothing can be sealed")
+    assert (finding.grade, "chmod o=" in finding.text) == (Grade.BAD, True)
+
+
+async def test_connections_beyond_what_a_process_may_open_are_a_warning(tmp_path: Path) -> None:
+    async with all_well() as settings:
+        found = await findings(tmp_path, **settings, session={"max_connections": 10**9})
+        assert about(found, "a process may open").grade is Grade.WARNING
+        found = await findings(tmp_path, **settings, session={"max_connections": 10})
+        assert about(found, "a process may open").grade is Grade.GOOD
+
+
+async def test_a_panic_switch_that_is_on_is_a_warning(tmp_path: Path) -> None:
+    before = await findings(tmp_path)
+    Panic(tmp_path).switch_on("a bad rule")
+    after = await findings(tmp_path)
+    assert len(after) == len(before) + 1
+    finding = about(after, "panic switch")
+    assert (finding.grade, finding.text) == (Grade.WARNING, "the panic switch is on, so nothing is refused: a bad rule")
+
+
+async def test_a_journal_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
+    found = about(await findings(tmp_path), "the journal")
+    assert (found.grade, found.text.endswith("will be made when the gateway starts")) == (Grade.GOOD, True)
+    assert not (tmp_path / "journal.db").exists()
+
+
+async def test_a_journal_that_can_be_written_is_well_and_stays_as_it_is(tmp_path: Path) -> None:
+    with journal_at(f"sqlite://{tmp_path}/journal.db") as journal:
+        journal.write(record_of())
+        found = about(await findings(tmp_path), "the journal")
+        assert (found.grade, journal.reader.extent().rows) == (Grade.GOOD, 1)
+    assert found.text.endswith("can be written")
+
+
+async def test_a_journal_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no database at all" * 1000)
+    found = about(await findings(tmp_path), "the journal")
+    assert (found.grade, "cannot be written: file is not a database" in found.text) == (Grade.BAD, True)
+    away = about(await findings(tmp_path, journal={"url": "postgresql://mailward:secret@127.0.0.1:9/x"}), "the journal")
+    assert away.grade is Grade.BAD
+    assert "secret" not in away.text
+
+
+async def test_where_no_journal_is_kept_nothing_is_said_of_it(tmp_path: Path) -> None:
+    assert not any("the journal" in finding.text for finding in await findings(tmp_path, journal={"enabled": False}))

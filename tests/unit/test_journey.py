@@ -16,6 +16,7 @@ from gateway.record import Event
 from gateway.reply import Reply
 from gateway.smtp.replies import TOO_LARGE
 from gateway.visit import INTERNAL_ERROR
+from gateway.vocabulary import FACTS
 from tests.support.checking import Said, ScriptedCheck
 from tests.support.dnstable import TableResolver
 from tests.support.downstream import Downstream, Fault, Script
@@ -199,6 +200,101 @@ async def test_a_rule_about_one_recipient_refuses_that_one_alone(tmp_path: Path)
         assert "trap" not in walk.recorded().rules
 
 
+# Rules up to RCPT, and the checks that they need.
+
+RESULT_FACTS = {fact.name: fact for fact in FACTS}
+
+
+def early(name: str, word: str, gate: asyncio.Event | None = None) -> ScriptedCheck:
+    """A check of the waves before RCPT whose result is that word."""
+    facts = (RESULT_FACTS[f"{name}.result"],)
+    return ScriptedCheck(name, Said({f"{name}.result": word}), gate=gate, facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("wave", "name", "word"),
+    [
+        ("client", "iprev", "fail"),
+        ("client", "dnslists", "permerror"),
+        ("sender", "spf", "fail"),
+        ("sender", "domainlists", "permerror"),
+    ],
+)
+async def test_a_rule_on_what_is_asked_early_refuses_at_rcpt(tmp_path: Path, wave: str, name: str, word: str) -> None:
+    gate = asyncio.Event()
+    rules = rule("early", f'{name}.result == "{word}"', "reject", reply="5.7.1 not you")
+    async with walking(tmp_path, TableResolver(ZONE), rules=rules) as walk:
+        walk.with_wave(wave, early(name, word, gate))
+        await walk.connect()
+        asking = asyncio.create_task(walk.transaction(ALICE))
+        await asyncio.sleep(0.01)
+        assert not asking.done()
+        gate.set()
+        assert await asking == ["550 5.7.1 not you"]
+        record = walk.recorded(Event.REFUSED)
+    assert (record.action, record.results[name]) == ("reject", word)
+    assert "early" in record.rules
+
+
+async def test_nobody_waits_at_rcpt_for_a_check_that_no_rule_needs_there(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    rules = [
+        rule("later", 'spf.result == "fail" and dkim.result == "fail"', "reject"),
+        rule("early", 'iprev.result == "fail"', "tag"),
+    ]
+    async with walking(tmp_path, TableResolver(ZONE), rules=rules) as walk:
+        walk.with_wave("client", early("dnslists", "none"), early("iprev", "pass"))
+        walk.with_wave("sender", early("spf", "pass", never))
+        await walk.connect()
+        assert await walk.transaction(ALICE) == ["250 2.1.5 Recipient ok"]
+        await walk.journey.reset()
+
+
+async def test_a_check_that_only_a_reply_needs_is_waited_for_as_well(tmp_path: Path) -> None:
+    reply = {"reply": "5.5.1 {iprev.name} did not wait", "stage": "rcpt"}
+    rules = rule("no-talkers", "client.early_talker", "reject", **reply)
+    async with walking(tmp_path, TableResolver(ZONE, delay=0.05), rules=rules) as walk:
+        await walk.connect(early_talker=True)
+        assert await walk.transaction(ALICE) == ["550 5.5.1 mail.sender.example did not wait"]
+
+
+async def test_a_check_past_its_deadline_keeps_no_recipient_waiting(tmp_path: Path) -> None:
+    rules = [
+        rule("early", 'spf.result == "fail"', "reject"),
+        rule("unknown", 'spf.result == "unavailable"', "defer", reply="4.7.1 come again"),
+    ]
+    async with walking(tmp_path, TableResolver(ZONE), rules=rules) as walk:
+        walk.with_wave("sender", early("spf", "fail", asyncio.Event()), seconds=0.05)
+        await walk.connect()
+        assert await walk.transaction(ALICE) == ["451 4.7.1 come again"]
+
+
+async def test_a_rule_on_spf_alone_spares_role_accounts_at_rcpt(tmp_path: Path) -> None:
+    async with walking(tmp_path, TableResolver(ZONE), rules=rule("no-spf", 'spf.result == "fail"', "reject")) as walk:
+        await walk.connect(STRANGER)
+        assert [answer[:3] for answer in await walk.transaction(ALICE, "postmaster@example.org")] == ["550", "250"]
+        assert (await walk.message()).startswith("250 ")
+    assert b"no-spf" in walk.delivered()[0].partition(b"X-Mailward-Tag:")[2].partition(b"\r\n")[0]
+
+
+async def test_a_rule_on_spf_that_weighs_dmarc_waits_for_the_message(tmp_path: Path) -> None:
+    rules = rule("no-spf", 'spf.result == "fail" and dmarc.result != "pass"', "reject")
+    async with walking(tmp_path, TableResolver(ZONE), rules=rules) as walk:
+        await walk.connect(STRANGER)
+        answer = await walk.send(signed(LETTER, rsa_key(), domain="sender.example"))
+        assert answer.startswith("250 ")
+        assert (await walk.send()).startswith("550 ")
+
+
+async def test_a_recipient_that_the_next_hop_refuses_is_noted_with_what_was_found(tmp_path: Path) -> None:
+    async with walking_to({"RCPT": ["550 5.1.1 No such user here"]}, tmp_path) as walk:
+        await walk.connect()
+        await walk.transaction("nobody@example.org")
+        record = walk.recorded(Event.REFUSED)
+    assert record.results["iprev"] == "pass"
+    assert (record.client_name, record.action) == ("mail.sender.example", "")
+
+
 async def test_what_is_refused_for_lack_of_a_route_can_be_tried_again(walk: Walk) -> None:
     class Nowhere:
         def hop_for(self, domain: str) -> None:
@@ -214,7 +310,7 @@ async def test_what_is_refused_for_lack_of_a_route_can_be_tried_again(walk: Walk
 
 async def test_what_is_refused_before_the_stamp_is_not_scored(tmp_path: Path) -> None:
     scanner = ScriptedCheck("spam")
-    rules = rule("no-spf", 'spf.result == "fail"', "reject", reply="5.7.23 not from here")
+    rules = rule("no-spf", 'spf.result == "fail" and dkim.result != "pass"', "reject", reply="5.7.23 not from here")
     async with walking(tmp_path, TableResolver(ZONE), rules=rules) as walk:
         walk.with_wave("scoring", scanner)
         await walk.connect(STRANGER)

@@ -19,6 +19,8 @@ from gateway.mentions import addresses, claims, domains, readable
         ("bob@ba\N{ZERO WIDTH SPACE}nk\N{SOFT HYPHEN}.example", "bob@bank.example"),
         ("\N{RIGHT-TO-LEFT OVERRIDE}bob@bank.example", "bob@bank.example"),
         ("bob@bank。example", "bob@bank.example"),
+        ("bob@ba\x7fnk.exa\N{COMBINING GRAPHEME JOINER}mple\N{VARIATION SELECTOR-16}", "bob@bank.example"),
+        ("two\tlines\n", "two\tlines\n"),
         ("Bücher", "Bücher"),
     ],
 )
@@ -64,6 +66,9 @@ def test_domains_are_found_with_and_without_an_address(text: str, found: list[st
         "bob@ba nk.example",
         "(bob@bank.example",
         "a)b@bank.example",
+        'bob@"bank.example"',
+        "bob@[bank.example]",
+        "bob@'bank'.example",
     ],
 )
 def test_domain_of_an_author_is_claimed_in_any_reading(text: str) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from gateway.author import find_author
 from gateway.checks.base import Subject
+from gateway.checks.dnslists import DnsListSettings, DnsListsResult, Listing, ListStatus
 from gateway.checks.iprev import IprevResult, IprevStatus
 from gateway.checks.run import NO_ANSWERS, Answers
 from gateway.connection import Connection, Role, Tls
 from gateway.delivery.outcome import Outcome
+from gateway.facts import Stage
 from gateway.policy.verdict import UNDECIDED, Action, Hit, Mode, Verdict
 from gateway.record import Event, Record
 from gateway.recorder import lost_record, message_record, refusal_record, unread_record
@@ -26,6 +28,7 @@ MESSAGE = message_of(b"From: a@example.org\r\nSubject: hi\r\nMessage-ID:  <1@x>\
 SUBJECT = Subject(
     connection=CONNECTION, envelope=envelope("bob@example.org"), message=MESSAGE, author=find_author(MESSAGE)
 )
+LIST = DnsListSettings(zone="list.example")
 STORED = Outcome(reply=reply("250 2.0.0", "Stored"), next_hop="mail", answer="250 ok", queue_id="Q1")
 
 
@@ -64,6 +67,13 @@ def test_rules_in_shadow_mode_are_noted_apart() -> None:
     assert (record.action, record.rules, record.shadow, record.total) == ("tag", ("a", "c"), ("b",), 3.5)
 
 
+def test_a_message_that_fails_dmarc_and_goes_on_is_noted_with_why() -> None:
+    facts = {"dmarc.result": "fail", "dmarc.policy": "reject", "dmarc.published": "reject"}
+    assert noted(facts).to_dict()["dmarc_override"] == "local_policy"
+    assert noted(facts | {"arc.trusted": True}).to_dict()["dmarc_override"] == "trusted_forwarder"
+    assert "dmarc_override" not in noted(facts, Verdict(action=Action.REJECT)).to_dict()
+
+
 def test_a_message_that_was_judged_and_not_delivered_has_no_next_hop() -> None:
     record = noted(outcome=Outcome(reply=reply("550 5.7.1", "no")))
     assert (record.stage, record.next_hop, record.reply) == ("judged", "", "550 5.7.1 no")
@@ -92,26 +102,75 @@ def test_a_subject_without_a_message_is_noted_too() -> None:
 def test_a_refused_recipient_is_the_last_one_alone() -> None:
     refusal = reply("550 5.1.1", "no such user")
     verdict = Verdict(action=Action.REJECT, hits=(Hit("r", "", Mode.ENFORCE, Action.REJECT, 0.0),))
-    record = refusal_record(CONNECTION, envelope("bob@example.org", "eve@example.org"), refusal, verdict, began=7.0)
+    both = envelope("bob@example.org", "eve@example.org")
+    record = refusal_record(CONNECTION, both, NO_ANSWERS, refusal, verdict, began=7.0)
     assert (record.event, record.stage, record.recipients) == (Event.REFUSED, "rcpt", ("eve@example.org",))
     assert (record.reply, record.action, record.rules) == ("550 5.1.1 no such user", "reject", ("r",))
 
 
 def test_a_recipient_that_no_rule_refused_is_noted_without_an_action() -> None:
-    record = refusal_record(CONNECTION, envelope("bob@example.org"), reply("550 5.1.1", "no"), UNDECIDED, began=7.0)
+    refusal = reply("550 5.1.1", "no")
+    record = refusal_record(CONNECTION, envelope("bob@example.org"), NO_ANSWERS, refusal, UNDECIDED, began=7.0)
     assert "action" not in record.to_dict()
+
+
+def test_what_was_found_before_there_was_a_message_is_noted_too() -> None:
+    listings = (
+        Listing(list="zen", settings=LIST, status=ListStatus.LISTED, codes=("127.0.0.2", "127.0.0.10")),
+        Listing(list="dead", settings=LIST, status=ListStatus.TEMPERROR, reason="no answer"),
+    )
+    answers = Answers(
+        results={
+            "iprev": IprevResult(result=IprevStatus.PASS, ip=ip_address("192.0.2.1"), name="mail.example.org"),
+            "dnslists": DnsListsResult(check="dnslists", listings=listings),
+            "domainlists": DnsListsResult(check="domainlists", listings=listings[:1]),
+        },
+        milliseconds={"iprev": 1.5, "dnslists": 2.5},
+    )
+    one, no = envelope("bob@example.org"), reply("550 5.7.1", "no")
+    records = (
+        refusal_record(CONNECTION, one, answers, no, UNDECIDED, began=7.0),
+        unread_record(Event.REFUSED, CONNECTION, one, answers, no, began=7.0),
+        lost_record(CONNECTION, one, answers, began=7.0),
+        noted(answers.facts(), answers=answers),
+    )
+    for record in records:
+        assert record.results == {"iprev": "pass", "dnslists": "blocked", "domainlists": "blocked"}
+        assert record.client_name == "mail.example.org"
+        assert record.listings == ("zen:127.0.0.2", "zen:127.0.0.10") * 2
+        assert record.failed_lists == ("dead",)
+    assert records[0].milliseconds == answers.milliseconds
 
 
 @pytest.mark.parametrize("event", [Event.REFUSED, Event.MESSAGE])
 def test_a_message_without_an_examination_is_noted_with_its_recipients_and_the_reply(event: Event) -> None:
     recipients = ("bob@example.org", "eve@example.org")
-    record = unread_record(event, CONNECTION, envelope(*recipients), reply("552 5.3.4", "too large"), began=7.0, size=9)
+    too_large = reply("552 5.3.4", "too large")
+    record = unread_record(event, CONNECTION, envelope(*recipients), NO_ANSWERS, too_large, began=7.0, size=9)
     assert (record.event, record.stage, record.reply) == (event, "data", "552 5.3.4 too large")
     assert (record.recipients, record.size) == (recipients, 9)
 
 
 def test_a_message_that_never_came_is_noted_with_its_recipients() -> None:
-    record = lost_record(CONNECTION, envelope("bob@example.org", "eve@example.org"), began=7.0)
+    record = lost_record(CONNECTION, envelope("bob@example.org", "eve@example.org"), NO_ANSWERS, began=7.0)
     assert (record.event, record.stage) == (Event.LOST, "data")
     assert record.recipients == ("bob@example.org", "eve@example.org")
     assert record.reply == ""
+
+
+@pytest.mark.parametrize(
+    ("facts", "stage"),
+    [
+        ({"subject": "hi"}, Stage.RCPT),
+        ({"subject": "hi", "dmarc.result": "unavailable"}, Stage.AUTHENTICATED),
+        ({"subject": "hi", "dmarc.result": "none", "spam.result": "skipped"}, Stage.SCORED),
+    ],
+)
+def test_a_message_is_noted_with_the_facts_it_was_judged_by(facts: dict[str, Any], stage: Stage) -> None:
+    basis = noted(facts).basis
+    assert basis is not None
+    assert (basis.facts, basis.settled, basis.dmarc) == (facts, stage, None)
+
+
+def test_the_basis_is_not_for_the_log() -> None:
+    assert "basis" not in noted({"subject": "hi"}).to_dict()

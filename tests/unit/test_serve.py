@@ -8,6 +8,7 @@ from gateway import serve
 from gateway.delivery.durable import make_maildir
 from gateway.record import Record
 from gateway.serve import Gateway
+from gateway.system.board import Region
 from gateway.system.metrics import Metrics
 from tests.support.journeys import Walk, settings_of
 from tests.support.waiting import until
@@ -20,7 +21,7 @@ class FullDisk(Metrics):
 
 async def test_a_failure_to_record_is_no_failure_to_deliver(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What is delivered is delivered: an exception here would be answered 451, and the message would come again."""
-    gateway = Gateway(settings_of(tmp_path), metrics=FullDisk(), workers=1)
+    gateway = Gateway(settings_of(tmp_path), metrics=FullDisk(), region=Region.private())
     walk = Walk(parts=gateway.parts, records=[], mail=tmp_path / "mail")
     for wave in ("client", "sender", "message", "conclusion", "scoring"):
         walk.with_wave(wave)
@@ -39,7 +40,9 @@ async def test_quarantine_is_purged_again_and_again_whatever_went_wrong(
     monkeypatch.setattr(serve, "PURGE_INTERVAL", 0.01)
     directory = tmp_path / "quarantine"
     directory.write_text("in the way")
-    gateway = Gateway(settings_of(tmp_path, quarantine={"directory": directory}), metrics=Metrics(), workers=1)
+    gateway = Gateway(
+        settings_of(tmp_path, quarantine={"directory": directory}), metrics=Metrics(), region=Region.private()
+    )
     try:
         await gateway.serve([])
         await until(lambda: "could not be purged" in caplog.text)

@@ -34,6 +34,7 @@ def rcpt(argument: str, offered: Offer = EHLO, envelope: Envelope = PLAIN) -> Re
         (b"ehlo Host.Example  ", ("EHLO", "Host.Example")),
         (b"MAIL FROM:<a@b.example> SIZE=1", ("MAIL", "FROM:<a@b.example> SIZE=1")),
         (b"", ("", "")),
+        ("\u017ftarttls".encode(), ("\u017ftarttls", "")),
         (b"NO\x00OP", BadLine.UNREADABLE),
         (b"MAIL\tFROM:<>", BadLine.UNREADABLE),
         (b"MAIL FROM:<\xff@b.example>", BadLine.UNREADABLE),
@@ -149,13 +150,14 @@ def test_dsn_parameters_stay_as_they_came() -> None:
 
 
 @pytest.mark.parametrize(
-    "parameter", ["NOTIFY=NEVER,SUCCESS", "NOTIFY=", "ORCPT=rfc822", "ORCPT=rfc822;a+4", "NOTIFY=X"]
+    "parameter",
+    ["NOTIFY=NEVER,SUCCESS", "NOTIFY=", "ORCPT=rfc822", "ORCPT=rfc822;a+4", "NOTIFY=X", "NOTIFY=\u017fUCCESS"],
 )
 def test_malformed_dsn_parameters_of_a_recipient(parameter: str) -> None:
     assert rcpt(f"TO:<a@b.example> {parameter}", DSN) == "501 5.5.4"
 
 
-@pytest.mark.parametrize("parameter", ["RET=ALL", "ENVID=", f"ENVID={'x' * 101}", "ENVID=x+"])
+@pytest.mark.parametrize("parameter", ["RET=ALL", "RET=HDR\u017f", "ENVID=", f"ENVID={'x' * 101}", "ENVID=x+"])
 def test_malformed_dsn_parameters_of_a_sender(parameter: str) -> None:
     assert mail(f"FROM:<a@b.example> {parameter}", DSN) == "501 5.5.4"
 

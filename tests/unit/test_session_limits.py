@@ -1,6 +1,7 @@
 """What a client may do, and for how long: deadlines, counts, and the end of a worker."""
 
 import asyncio
+import logging
 import socket
 import time
 from typing import Any
@@ -30,6 +31,25 @@ async def test_silent_client_is_told_and_left() -> None:
         await wire.close()
         await until(lambda: gateway.sessions.connections == 0)
         assert gateway.told.steps[-1][0] == "reset"
+
+
+async def test_log_says_why_a_connection_was_ended_by_us(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening(command_timeout=0.05) as gateway:
+        wire = await gateway.with_recipient()
+        assert (await wire.rest()).startswith("421 4.4.2 ")
+        await until(lambda: "(127.0.0.1): ended by us: 421 4.4.2 Timed out waiting for you" in caplog.text)
+        assert gateway.told.all("helo")[0].id in caplog.text
+
+
+async def test_connection_that_its_client_ends_is_not_noted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening() as gateway:
+        polite, hasty = await gateway.greeted(), await gateway.greeted()
+        assert (await polite.command("QUIT")).startswith("221 ")
+        await hasty.close()
+        await until(lambda: gateway.sessions.connections == 0)
+    assert "gateway.session" not in [record.name for record in caplog.records]
 
 
 @pytest.mark.parametrize("command", ["NOOP", "RSET", "EHLO client.example", "HELP"])
@@ -373,8 +393,20 @@ async def test_connections_of_one_address_above_its_limit_are_refused() -> None:
 
 async def test_connections_of_one_network_above_its_limit_are_refused() -> None:
     async with listening(max_connections_per_prefix=1) as gateway:
-        await gateway.greeted()
+        first = await gateway.greeted()
         assert (await (await gateway.wire()).rest()).startswith("421 4.7.0 Too many connections from your network")
+        await first.close()
+
+
+async def test_log_says_once_in_a_while_that_clients_are_turned_away(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(max_connections_per_address=1) as gateway:
+        first = await gateway.greeted()
+        for _ in range(5):
+            assert (await (await gateway.wire()).rest()).startswith("421 4.7.0 ")
+        await first.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "clients are turned away, such as 127.0.0.1: 421 4.7.0 Too many connections from your address, try again later"
+    ]
 
 
 async def test_limits_are_those_of_all_workers() -> None:

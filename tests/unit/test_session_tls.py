@@ -1,6 +1,7 @@
 """STARTTLS (RFC 3207): opportunistic, and nothing of the talk before it is believed after it."""
 
 import asyncio
+import logging
 import ssl
 from pathlib import Path
 
@@ -95,31 +96,40 @@ async def _rests(gateway: Gateway) -> None:
 
 
 @on_both_loops
-async def test_failed_handshake_ends_the_connection(tls: ServerTls) -> None:
+async def test_failed_handshake_ends_the_connection(tls: ServerTls, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     async with listening(tls=tls) as gateway:
         wire = await gateway.greeted()
         assert (await wire.command("STARTTLS")).startswith("220 ")
         await wire.send(b"this is no handshake, and no TLS at all\r\n" * 5)
         await wire.octets()
         await _rests(gateway)
+    assert " (127.0.0.1): the TLS handshake failed: [SSL" in caplog.text
 
 
 @on_both_loops
-async def test_client_that_goes_in_the_handshake_ends_the_connection(tls: ServerTls) -> None:
+async def test_client_that_goes_in_the_handshake_ends_the_connection(
+    tls: ServerTls, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     async with listening(tls=tls) as gateway:
         for leave in ("half_close", "abort"):
             wire = await gateway.greeted()
             assert (await wire.command("STARTTLS")).startswith("220 ")
             getattr(wire, leave)()
             await _rests(gateway)
+    assert caplog.text.count(" (127.0.0.1): the TLS handshake failed: ") == 2
+    assert "failed: \n" not in caplog.text
 
 
 @on_both_loops
-async def test_silent_handshake_runs_into_its_deadline(tls: ServerTls) -> None:
+async def test_silent_handshake_runs_into_its_deadline(tls: ServerTls, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     async with listening(tls=tls, handshake_timeout=0.1) as gateway:
         wire = await gateway.greeted()
         assert (await wire.command("STARTTLS")).startswith("220 ")
         await _rests(gateway)
+    assert " (127.0.0.1): the TLS handshake failed: " in caplog.text
 
 
 @on_both_loops

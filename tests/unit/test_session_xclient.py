@@ -1,5 +1,6 @@
 """A mail proxy that speaks for its clients by XCLIENT: everything begins anew, and nobody else may."""
 
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from gateway.connection import Connection, Role
 from gateway.reply import reply
 from gateway.smtp.caller import Proxies
+from gateway.system.board import Region
+from gateway.system.hostcounts import CONNECTIONS, HostCounts
 from gateway.system.tls import ServerTls, TlsSettings, server_tls
 from tests.support.balancer import CLIENT, relay, relayed, version_2
 from tests.support.front import Gateway, listening
@@ -67,6 +70,8 @@ async def test_session_begins_anew_as_the_client_that_is_spoken_for() -> None:
         assert (str(other.ip), other.port, other.role) == (CLIENT, 4711, Role.STRANGER)
         assert (other.via, other.early_talker) == (own.ip, False)
         assert other.id != own.id
+        steps = [name for name, _ in gateway.told.steps]
+        assert steps[steps.index("connect", 1) - 1] == "reset"  # the visit before was told its end
         greeted = gateway.told.all("helo")[-1]
         assert (greeted.helo, greeted.esmtp, greeted.id) == ("mail.example.com", False, other.id)
 
@@ -82,7 +87,14 @@ async def test_client_without_a_stated_name_has_that_of_the_greeting() -> None:
 
 async def test_what_does_not_fit_into_one_line_comes_in_several() -> None:
     async with listening(proxies=PROXIED) as gateway:
-        wire = await spoken_for(gateway, "XCLIENT ADDR=192.0.2.9 PORT=4711 PROTO=ESMTP")
+        wire = await spoken_for(gateway, "XCLIENT ADDR=192.0.2.9 PROTO=ESMTP")
+        await wire.command("HELO proxy.example")
+        assert (await wire.command("XCLIENT PORT=4711")).startswith("220 ")
+        await wire.command("HELO proxy.example")
+        assert gateway.told.all("helo")[-1].helo == "proxy.example"
+        assert (await wire.command("XCLIENT NAME=mail.example.com")).startswith("220 ")
+        await wire.command("HELO another.example")
+        assert gateway.told.all("helo")[-1].helo == "another.example"
         assert (await wire.command("XCLIENT HELO=mail.example.com")).startswith("220 ")
         await wire.command("HELO proxy.example")
         greeted = gateway.told.all("helo")[-1]
@@ -129,12 +141,17 @@ async def test_client_that_is_spoken_for_can_be_refused() -> None:
 
 @on_both_loops
 async def test_client_that_is_spoken_for_is_counted_under_its_own_address() -> None:
-    async with listening(proxies=PROXIED, roles=own_network, max_connections_per_address=1) as gateway:
+    region = Region.private()
+    counts = HostCounts(region)
+    connections = partial(counts.total, counts.key(CONNECTIONS))
+    limits = {"region": region, "max_connections_per_address": 1}
+    async with listening(proxies=PROXIED, roles=own_network, **limits) as gateway:
         first = await spoken_for(gateway)
         wire = await gateway.greeted()
         assert (await wire.command(OTHER)).startswith("421 4.7.0 Too many connections from your address")
         assert await wire.rest() == ""
         await until(lambda: gateway.sessions.connections == 1)
+        assert connections() == 1
         assert (await (await gateway.greeted()).command("XCLIENT ADDR=192.0.2.10")).startswith("220 ")
         await first.close()
 

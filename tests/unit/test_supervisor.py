@@ -11,7 +11,7 @@ import pytest
 from gateway.supervisor import Plan, SupervisorSettings, supervise
 from gateway.system.crew import LONGEST_BACKOFF, Crew, Renewal, backoff
 from gateway.system.lifeline import SupervisorEnd, Word, WorkerEnd, pair
-from gateway.system.listening import bind, open_sockets
+from gateway.system.listening import Opening, bind, open_listeners
 from gateway.system.statuspage import Page, serve_pages
 from gateway.system.workerprocess import Cause, Ending, Limits, State, WorkerProcess
 
@@ -203,14 +203,15 @@ def test_port_that_is_taken_is_named_and_nothing_stays_open() -> None:
     with bind("127.0.0.1:0") as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"cannot listen at 127.0.0.1:{port}: Address already in use"):
-            open_sockets(["127.0.0.1:0", f"127.0.0.1:{port}"], {})
+            open_listeners([(address, Opening.BANNER) for address in ("127.0.0.1:0", f"127.0.0.1:{port}")], {})
 
 
 def test_supervisor_that_cannot_listen_ends_with_one(tmp_path: Path) -> None:
     with bind("127.0.0.1:0") as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         settings = SupervisorSettings(status_listen="")
-        plan = Plan(settings=settings, listen=(address,), command=("false",), check=list, runtime_directory=tmp_path)
+        listen = ((address, Opening.BANNER),)
+        plan = Plan(settings=settings, listen=listen, command=("false",), check=list, runtime_directory=tmp_path)
         assert supervise(plan) == 1
 
 

@@ -5,10 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.checks.run import NO_ANSWERS, Answers
+from gateway.checks.ahead import Ahead
+from gateway.checks.base import Subject
+from gateway.checks.run import Wave
 from gateway.envelope import Recipient, parse_forward_path
 from gateway.transaction import Transaction
+from tests.support.checking import ScriptedCheck
 from tests.support.deliveries import CONNECTION, envelope
+from tests.support.waiting import until
 
 
 class Hop:
@@ -32,12 +36,12 @@ def recipient(path: str) -> Recipient:
     return Recipient(parse_forward_path(f"<{path}>"))
 
 
-async def answers() -> Answers:
-    return NO_ANSWERS
+def asked(*checks: ScriptedCheck) -> Ahead:
+    return Ahead(Wave(checks, 60.0), Subject(connection=CONNECTION, envelope=envelope()))
 
 
 async def begun() -> Transaction:
-    return Transaction(envelope(), began=1.0, sender_checks=asyncio.ensure_future(answers()))
+    return Transaction(envelope(), began=1.0, sender_checks=asked())
 
 
 async def with_one(hop: Hop, path: str = "a@example.org") -> Transaction:
@@ -81,6 +85,14 @@ async def test_another_hop_or_one_that_answers_for_each_does_not_suit() -> None:
     assert not (await with_one(single)).suits(single, recipient("b@example.org"))  # type: ignore[arg-type]
 
 
+async def test_recipients_of_one_profile_go_together_alone() -> None:
+    hop, transaction = Hop(), await begun()
+    await transaction.towards(hop, CONNECTION, "", "strict")  # type: ignore[arg-type]
+    transaction.envelope = transaction.with_recipient(recipient("a@example.org"))
+    assert transaction.suits(hop, recipient("b@example.org"), "strict")  # type: ignore[arg-type]
+    assert not transaction.suits(hop, recipient("b@example.org"), "")  # type: ignore[arg-type]
+
+
 async def test_one_delivery_serves_all_recipients_of_a_hop() -> None:
     hop, transaction = Hop(), await begun()
     first = await transaction.towards(hop, CONNECTION, "mail.example.com")  # type: ignore[arg-type]
@@ -99,9 +111,10 @@ async def test_a_delivery_to_another_hop_closes_the_one_before() -> None:
 async def test_closing_ends_the_lookups_and_closes_once() -> None:
     hop = Hop()
     transaction = await with_one(hop)
-    transaction.sender_checks = asyncio.ensure_future(asyncio.sleep(60, NO_ANSWERS))
+    slow = ScriptedCheck("spf", gate=asyncio.Event())
+    transaction.sender_checks = asked(slow)
+    await until(lambda: bool(slow.asked))
     await transaction.close()
     await transaction.close()
     assert hop.closed == 1
-    with pytest.raises(asyncio.CancelledError):
-        await transaction.sender_checks
+    await until(lambda: slow.cancelled == 1)

@@ -68,5 +68,5 @@ class ArcCheck:
             vouching=vouching(evidence, trusted, author_domain) if passes else NOBODY,
             oldest_pass=judgement.oldest_pass,
             reason=judgement.reason,
-            grounds=Grounds(evidence.sets, judgement),
+            grounds=Grounds(evidence, judgement),
         )

@@ -63,6 +63,6 @@ def _found_pass(results: Field, author_domain: str) -> bool:
 
 
 def _is_pass_of(result: MethodResult, author_domain: str) -> bool:
-    """Whether a DMARC result is a pass, and of this author's domain if it names one."""
+    """Whether a DMARC result is a pass of this author's domain. One that names none could be about another author."""
     named = [canonical_domain(one.value) for one in result.properties if (one.ptype, one.name) == ("header", "from")]
-    return result.result == "pass" and all(domain == author_domain for domain in named)
+    return result.result == "pass" and named == [author_domain]

@@ -74,8 +74,8 @@ class DkimCheck:
         )
 
     def _judge(self, signature: Signature, answer: Answer, header: Header, bodies: Bodies) -> DkimSignatureResult:
-        trial = try_keys(answer, self._parse_key, lambda key: verify_signature(signature, key, header, bodies))
-        problem = trial.problem
+        tried = try_keys(answer, self._parse_key, lambda key: verify_signature(signature, key, header, bodies))
+        problem = tried.problem
         return DkimSignatureResult(
             result=problem.status if problem else Status.PASS,
             claim=signature.claim,
@@ -83,7 +83,7 @@ class DkimCheck:
             failure=problem.failure if problem else None,
             signature=signature,
             published=answer,
-            key=trial.key,
+            key=tried.key,
             body=bodies.get(signature.body),
         )
 

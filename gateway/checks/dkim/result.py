@@ -1,5 +1,6 @@
 """What DKIM found: results of signatures, as facts, as Authentication-Results (RFC 8601, RFC 6008) and as a report."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from gateway.checks.dkim.header import Header
 from gateway.checks.dkim.signatureresult import DkimSignatureResult
 from gateway.checks.dkim.status import Failure, Status, TimeFault
 from gateway.facts import Fact, FactType, FactValue, Stage
+
+# Fields that readers show or go by, and that anyone can put above a signature that does not sign them.
+SHOWN_FIELDS = ("subject", "to", "cc", "reply-to", "sender", "date", "content-type", "content-transfer-encoding")
 
 __all__ = ["FACTS", "DkimResult", "DkimSignatureResult"]
 
@@ -54,12 +58,23 @@ class DkimResult:
         found = {signature.claim.time_fault(self.judged_at) for signature in self.signatures}
         return tuple(fault for fault in TimeFault if fault in found)
 
+    @property
+    def unsigned_fields(self) -> tuple[str, ...]:
+        """Which of SHOWN_FIELDS the message has more often than any signature that vouches for it signs them."""
+        vouching = [one.signature for one in self.signatures if one.vouches and one.signature]
+        if self.header is None or not vouching:
+            return ()
+        names = [Counter(signature.headers) for signature in vouching]
+        there = ((name, self.header.count(name)) for name in SHOWN_FIELDS)
+        return tuple(name for name, count in there if all(signed[name] < count for signed in names))
+
     def facts(self) -> dict[str, FactValue]:
         return {
             "dkim.result": self.result.value,
             "dkim.domains": self.passing_domains,
             "dkim.count": self.count,
             "dkim.partial": any(s.result is Status.PASS and s.partial for s in self.signatures),
+            "dkim.unsigned": self.unsigned_fields,
             "dkim.times": tuple(fault.value for fault in self.time_faults),
             "dkim.failures": tuple(dict.fromkeys(s.failure.value for s in self.signatures if s.failure)),
         }
@@ -97,6 +112,15 @@ FACTS = (
         Stage.AUTHENTICATED,
         "A signature passes, but text was added after the part of the body that it signs (l=)",
         False,  # noqa: FBT003
+    ),
+    Fact(
+        "dkim.unsigned",
+        FactType.STRINGS,
+        Stage.AUTHENTICATED,
+        "Of the fields that readers show or go by those, in lower case, that no signature signs which passes for the "
+        "whole body: anyone may have added them; none where no such signature is there",
+        (),
+        SHOWN_FIELDS,
     ),
     Fact(
         "dkim.times",

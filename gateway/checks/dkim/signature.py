@@ -15,6 +15,7 @@ from gateway.checks.dkim.status import Failure, SignatureError, TimeFault
 from gateway.checks.dkim.tags import TagError, Tags, base64, colon_list, number, parse_tags, unfolded
 from gateway.domain import canonical_domain, is_within
 from gateway.message import Field
+from gateway.printable import printable
 
 MAX_FIELD = 16384  # octets; a signature takes 1 KB, z= may copy a header into it. More is work without a purpose
 MAX_LENGTH_DIGITS = 76  # of l=, RFC 6376 section 3.5
@@ -23,7 +24,6 @@ MAX_CANONS = 64  # spellings of c= that are kept parsed; honest signers use six
 CLOCK_SKEW = 300  # seconds by which a signer's clock may be ahead of ours before t= counts as in the future
 MAX_SHOWN = 128  # characters of a claim that are shown; names and identities of real mail are shorter
 
-_unprintable_re = re.compile(r"[^\x21-\x7e]")
 _quoted_printable_re = re.compile(rb"=([0-9A-F]{2})")
 
 
@@ -80,7 +80,7 @@ class Signature:
 
 def shown(text: str) -> str:
     """What a stranger wrote, fit to be shown: printable ASCII without spaces, and short."""
-    return _unprintable_re.sub("?", text[:MAX_SHOWN])
+    return printable(text, MAX_SHOWN).replace(" ", "?")
 
 
 def read_field(field: Field) -> Tags:

@@ -11,6 +11,7 @@ from gateway.checks.dkim.signature import Claim, Signature, shown
 from gateway.checks.dkim.status import Failure, Status
 from gateway.system.dnscache import Answer
 
+MAX_NAMES_SHOWN = 40  # names in h=; honest signatures have fewer, and 16 KB could have thousands
 MAX_RECORD_SHOWN = 120  # octets; enough to see what it is, and not the key
 
 
@@ -99,15 +100,17 @@ def describe_key(signature: Signature | None, published: Answer | None, key: Key
 
 def describe_cover(signature: Signature | None, header: Header | None, body: BodyHash | None) -> dict[str, Any] | None:
     """What a signature signs; None where that cannot be said. `absent` are the names of fields of which it signs that
-    there is none, or no further one; `length` is its l=, and `body_octets` and `body_hash` what the body was found to
-    have."""
+    there is none, or no further one; of both the first, and their number. `length` is its l=, and `body_octets` and
+    `body_hash` what the body was found to have."""
     if signature is None or header is None:
         return None
     present, absent = header.covered(signature.headers, signature.field)
     return {
         "canonicalization": f"{signature.header_canon}/{signature.body.canon}",
-        "fields": [shown(name) for name in present],
-        "absent": [shown(name) for name in absent],
+        "fields": [shown(name) for name in present[:MAX_NAMES_SHOWN]],
+        "fields_count": len(present),
+        "absent": [shown(name) for name in absent[:MAX_NAMES_SHOWN]],
+        "absent_count": len(absent),
         "length": signature.body.length,
         "body_octets": body.body_length if body else None,
         "body_hash": _base64(body.digest) if body else "",

@@ -17,7 +17,7 @@ Bodies = Mapping[BodyPlan, BodyHash]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Tried:
     """What became of a signature with the keys that are published for it: the key that verified it, or the last one
     that was tried, and then what was wrong."""
 
@@ -25,24 +25,24 @@ class Trial:
     problem: SignatureError | None = None
 
 
-def try_keys(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Trial:
+def try_keys(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Tried:
     """Try the published keys until `verify`, which may raise SignatureError, succeeds with one."""
-    trial = Trial(problem=_no_key(answer))
+    tried = Tried(problem=_no_key(answer))
     for record in answer.records[:MAX_KEY_RECORDS]:
-        trial = _try(record, parse_key, verify)
-        if trial.problem is None:
+        tried = _try(record, parse_key, verify)
+        if tried.problem is None:
             break
-    return trial
+    return tried
 
 
-def _try(record: bytes, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Trial:
+def _try(record: bytes, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Tried:
     key = None
     try:
         key = parse_key(record)
         verify(key)
     except SignatureError as error:
-        return Trial(key, error.with_traceback(None))
-    return Trial(key)
+        return Tried(key, error.with_traceback(None))
+    return Tried(key)
 
 
 def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bodies) -> None:

@@ -42,7 +42,9 @@ class Relation(StrEnum):
     NOT_IDENTICAL = "not-identical"  # it is another domain, and the policy asks for the same one (strict)
     OTHER_ORGANIZATION = "other-organization"  # it has another organizational domain
     UNKNOWN = "unknown"  # it could not be found out for now
-    NOT_ASKED = "not-asked"  # it is not authenticated, so that it makes no difference
+    # It is not authenticated, so that it makes no difference, and nothing was looked up for it:
+    LIKELY = "likely"  # one is above the other, or both are in one organization, unless a record between them says psd
+    NOT_ASKED = "not-asked"  # nothing can be said
 
     @property
     def is_aligned(self) -> bool:
@@ -65,7 +67,8 @@ class Alignment:
     @property
     def is_undecided(self) -> bool:
         """A later try could find that it authenticates."""
-        return self.relation is Relation.UNKNOWN or (self.relation.is_aligned and not self.identifier.is_verified)
+        is_open = self.relation is Relation.UNKNOWN or (self.relation.is_aligned and not self.identifier.is_verified)
+        return is_open and self.identifier.counts
 
 
 def mode_of(identifier: Identifier, record: Record) -> Mode:

@@ -1,16 +1,18 @@
 """The check "dmarc": finds the author domain's policy and what of it is authenticated (RFC 9989 section 5.3)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from gateway.author import Author
 from gateway.checks.base import Subject
 from gateway.checks.dmarc.alignment import Identifier, must_be_related
 from gateway.checks.dmarc.grounds import Grounds
-from gateway.checks.dmarc.identifiers import identifiers
-from gateway.checks.dmarc.judge import Evidence, judge
+from gateway.checks.dmarc.identifiers import identifiers, spf_skipped
+from gateway.checks.dmarc.judge import NO_POLICY_FOR_NOW, Evidence, judge
 from gateway.checks.dmarc.lookup import ImpatientResolver, begin, exists, walk
 from gateway.checks.dmarc.result import FACTS, DmarcResult, Status
 from gateway.checks.dmarc.several import strictest
-from gateway.checks.dmarc.tree import Published, path
+from gateway.checks.dmarc.tree import Published, Walk, path
 from gateway.domain import is_within
 from gateway.system.dns import Resolver
 from gateway.system.together import together
@@ -29,9 +31,12 @@ class DmarcCheck:
         self._patience = patience
 
     async def __call__(self, subject: Subject) -> DmarcResult:
-        author, found = subject.author, identifiers(subject)
-        if author is None:
+        if subject.author is None:
             return DmarcResult(Status.PERMERROR, reason="there is no message")
+        found = await self._evaluate(subject.author, identifiers(subject))
+        return replace(found, spf_skipped=spf_skipped(subject))
+
+    async def _evaluate(self, author: Author, found: Sequence[Identifier]) -> DmarcResult:
         resolver = ImpatientResolver(self._resolver, seconds=self._patience)
         if author.domain:
             return await evaluate(resolver, author.domain, found)
@@ -46,15 +51,13 @@ async def evaluate(resolver: Resolver, author: str, found: Sequence[Identifier])
     if not way.found:
         way = await walk(resolver, names, way)
     policy = way.policy
-    if not way.complete:
-        reason = "the policy record could not be looked up for now"
-        return DmarcResult(Status.TEMPERROR, author, reason=reason, grounds=Grounds(way))
     if policy is None:
-        return DmarcResult(Status.NONE, author, grounds=Grounds(way))
+        return _without_policy(author, way)
     domains = dict.fromkeys(one.domain for one in found if must_be_related(one, author, policy.record))
     if domains:
         way = await walk(resolver, names, way)
-    organizational = way.organizational_domain if domains else None
+    organization = way.organizational_domain if way.has_certain_policy else way.apparent_organization
+    organizational = organization if domains else None
     evidence = Evidence(
         author=author,
         policy=policy,
@@ -64,6 +67,12 @@ async def evaluate(resolver: Resolver, author: str, found: Sequence[Identifier])
         exists=await _existence(resolver, author, policy),
     )
     return judge(evidence, found)
+
+
+def _without_policy(author: str, way: Walk) -> DmarcResult:
+    if way.complete:
+        return DmarcResult(Status.NONE, author, grounds=Grounds(way))
+    return DmarcResult(Status.TEMPERROR, author, reason=NO_POLICY_FOR_NOW, grounds=Grounds(way))
 
 
 async def _organizations(

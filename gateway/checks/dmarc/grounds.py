@@ -1,16 +1,14 @@
 """What a DMARC result rests on: kept as it is, and turned into a report only where somebody asks. Pure."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.checks.dmarc.alignment import Alignment
 from gateway.checks.dmarc.record import stated_policies
-from gateway.checks.dmarc.tree import Found, Published, Step, Walk
+from gateway.checks.dmarc.tree import Found, Published, Station, Walk
+from gateway.printable import printable
 
 MAX_SHOWN = 400  # characters of a record that are shown; addresses for reports make them long
-
-_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Grounds:
 
     def report(self) -> dict[str, Any]:
         return {
-            "walk": [_step(step) for step in self.walk.steps],
+            "walk": [_station(one) for one in self.walk.stations],
             "organizational_domain": self.walk.organizational_domain or "",
             "record": self._record(self.policy) if self.policy else None,
             "identifiers": [_alignment(one) for one in self.alignments],
@@ -45,7 +43,7 @@ class Grounds:
         standing_in = {"p": ("p",), "sp": ("sp", "p"), "np": ("np", "sp", "p")}[self.deciding_tag]
         return {
             "domain": policy.domain,
-            "text": _shown(policy.text),
+            "text": printable(policy.text, MAX_SHOWN),
             "p": str(record.policy or ""),
             "sp": str(record.subdomains or ""),
             "np": str(record.nonexistent or ""),
@@ -61,14 +59,14 @@ class Grounds:
 NO_GROUNDS: dict[str, Any] = {"walk": [], "organizational_domain": "", "record": None, "identifiers": []}
 
 
-def _step(step: Step) -> dict[str, str]:
-    texts = step.answer.records if step.found in (Found.RECORD, Found.OTHER, Found.SEVERAL) else ()
-    text = step.published.text if step.published else next(iter(texts), b"")
+def _station(one: Station) -> dict[str, str]:
+    texts = one.answer.records if one.found in (Found.RECORD, Found.OTHER, Found.SEVERAL) else ()
+    text = one.published.text if one.published else next(iter(texts), b"")
     return {
-        "name": f"_dmarc.{step.domain}",
-        "found": step.found.value,
-        "dns": step.answer.status.value,
-        "text": _shown(text),
+        "name": f"_dmarc.{one.domain}",
+        "found": one.found.value,
+        "dns": one.answer.status.value,
+        "text": printable(text, MAX_SHOWN),
     }
 
 
@@ -81,7 +79,3 @@ def _alignment(one: Alignment) -> dict[str, Any]:
         "relation": one.relation.value,
         "aligned": one.relation.is_aligned,
     }
-
-
-def _shown(text: bytes) -> str:
-    return _unprintable_re.sub("?", text[:MAX_SHOWN].decode("ascii", "replace"))

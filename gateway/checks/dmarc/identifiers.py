@@ -11,15 +11,22 @@ PARTIAL = "partial"  # of a signature: it passes, but not for the whole message
 _Reader = Callable[[Result], Iterator[tuple[str, str]]]  # a result to (domain, word for what was found about it)
 
 
-class SpfFinding(Protocol):
-    """What is read of SPF's result. Its one identity is that of MAIL FROM, and that of HELO for the null reverse-path,
-    which is what RFC 9989 section 3.2.4 asks for."""
+class Finding(Protocol):
+    """What is read of a signature, and of SPF's result."""
 
     @property
     def result(self) -> str: ...
 
     @property
     def domain(self) -> str: ...
+
+
+class SpfFinding(Finding, Protocol):
+    """Its one identity is that of MAIL FROM, and that of HELO for the null reverse-path, which is what RFC 9989 section
+    3.2.4 asks for."""
+
+    @property
+    def skipped(self) -> str: ...
 
 
 class DkimFinding(Protocol):
@@ -29,13 +36,19 @@ class DkimFinding(Protocol):
     def passing_domains(self) -> Sequence[str]: ...
 
     @property
-    def signatures(self) -> Sequence[SpfFinding]: ...
+    def signatures(self) -> Sequence[Finding]: ...
 
 
 def identifiers(subject: Subject) -> tuple[Identifier, ...]:
     """All identifiers that SPF and DKIM have looked at; their domains are canonical."""
     results = subject.results or {}
     return tuple(identifier for mechanism, read in _READERS.items() for identifier in _found(results, mechanism, read))
+
+
+def spf_skipped(subject: Subject) -> str:
+    """Why SPF was not asked about this client, for people; "" where it was."""
+    result = (subject.results or {}).get(Mechanism.SPF)
+    return "" if result is None or isinstance(result, Unavailable) else cast(SpfFinding, result).skipped
 
 
 def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> Iterator[Identifier]:

@@ -34,6 +34,7 @@ class DmarcResult:
     testing: bool = False
     aligned: tuple[Mechanism, ...] = ()
     reason: str = ""  # for people
+    spf_skipped: str = ""  # why SPF was not asked about this client, so that only DKIM could vouch
     grounds: Grounds | None = field(default=None, compare=False)
 
     def facts(self) -> dict[str, FactValue]:
@@ -48,6 +49,9 @@ class DmarcResult:
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
+        """Nothing for a fail that SPF was not asked about: it is not definite, and next hops act on the word."""
+        if self.spf_skipped and self.result is Status.FAIL:
+            return ()
         properties = (
             Property("header", "from", self.from_domain),
             Property("policy", "dmarc", self.policy.value if self.policy else ""),
@@ -63,6 +67,7 @@ class DmarcResult:
         )
 
     def report(self) -> Any:
+        note = f" (SPF was not asked: {self.spf_skipped})" if self.spf_skipped and self.reason else ""
         return {
             "result": self.result.value,
             "policy": self.policy.value if self.policy else "",
@@ -70,7 +75,7 @@ class DmarcResult:
             "from_domain": self.from_domain,
             "testing": self.testing,
             "aligned": [mechanism.value for mechanism in self.aligned],
-            "reason": self.reason,
+            "reason": f"{self.reason}{note}",
             **(self.grounds.report() if self.grounds else NO_GROUNDS),
         }
 
@@ -80,7 +85,8 @@ FACTS = (
         "dmarc.result",
         FactType.STRING,
         Stage.AUTHENTICATED,
-        "The result of DMARC; permerror: the message has not exactly one author domain, and breaks no policy",
+        "The result of DMARC, for our networks and partners by DKIM alone; permerror: the message has not exactly one "
+        "author domain, and breaks no policy",
         Status.NONE.value,
         (*(status.value for status in Status), "unavailable"),
     ),
@@ -88,7 +94,8 @@ FACTS = (
         "dmarc.policy",
         FactType.STRING,
         Stage.AUTHENTICATED,
-        "What the author's domain asks for mail that fails, after sp, np and t; empty where it asks nothing",
+        "What the author's domain asks for mail that fails, after sp, np and t; empty where it asks nothing. With "
+        "temperror at least that, by the records that could be looked up",
         "",
         ("", *(policy.value for policy in Policy)),
     ),
@@ -126,7 +133,8 @@ FACTS = (
         "dmarc.aligned",
         FactType.STRINGS,
         Stage.AUTHENTICATED,
-        "The mechanisms that pass for a domain aligned with the author's: spf, dkim",
+        "The mechanisms that pass for a domain aligned with the author's: spf, dkim; with temperror those that are "
+        "aligned by the policy record that could be looked up",
         (),
     ),
 )

@@ -30,7 +30,7 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Station:
     """One name of a walk, and what was found there."""
 
     domain: str
@@ -40,32 +40,30 @@ class Step:
 
     @property
     def ends_the_walk(self) -> bool:
-        """It failed, or says what its domain is."""
-        if self.published is not None:
-            return self.published.record.psd is not Psd.UNKNOWN
-        return self.found is Found.FAILED
+        """It says what its domain is."""
+        return self.published is not None and self.published.record.psd is not Psd.UNKNOWN
 
 
-def step(domain: str, answer: Answer) -> Step:
+def station(domain: str, answer: Answer) -> Station:
     """What an answer says of the domain."""
     if answer.is_temporary:
-        return Step(domain, Found.FAILED, answer)
+        return Station(domain, Found.FAILED, answer)
     if not answer.records:
-        return Step(domain, Found.NONE, answer)
+        return Station(domain, Found.NONE, answer)
     texts = policy_texts(answer.records)
     record = parse_record(texts[0]) if len(texts) == 1 else None
     if record:
-        return Step(domain, Found.RECORD, answer, Published(domain, record, texts[0]))
-    return Step(domain, Found.SEVERAL if texts else Found.OTHER, answer)
+        return Station(domain, Found.RECORD, answer, Published(domain, record, texts[0]))
+    return Station(domain, Found.SEVERAL if texts else Found.OTHER, answer)
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What was found on the way up, the longest name first. `names` are all that can be asked about, `steps` those that
-    were: at least the first."""
+    """What was found on the way up, the longest name first. `names` are all that can be asked about, `stations` those
+    that were: at least the first."""
 
     names: tuple[str, ...]
-    steps: tuple[Step, ...]
+    stations: tuple[Station, ...]
 
     @property
     def start(self) -> str:
@@ -73,23 +71,35 @@ class Walk:
 
     @property
     def found(self) -> list[Published]:
-        return [step.published for step in self.steps if step.published]
+        return [station.published for station in self.stations if station.published]
+
+    @property
+    def next_names(self) -> tuple[str, ...]:
+        """Where to look next: one name up; after one that failed all that are left at once, since their name servers
+        may be as slow as its own. None at the end."""
+        if self.stations[-1].ends_the_walk:
+            return ()
+        left = self.names[len(self.stations) :]
+        return left[:1] if self.complete else left
 
     @property
     def complete(self) -> bool:
-        """Not so where a lookup failed for now: then nothing above it was asked for."""
-        return self.steps[-1].found is not Found.FAILED
+        """Not so where a lookup failed for now: a record may stand there."""
+        return all(station.found is not Found.FAILED for station in self.stations)
 
     @property
-    def is_whole(self) -> bool:
-        """It came to its end, and did not only look at the first name."""
-        return self.steps[-1].ends_the_walk or len(self.steps) == len(self.names)
+    def has_certain_policy(self) -> bool:
+        """No lookup failed by which another record than `policy` could apply, or one at all."""
+        return self.complete or self.stations[0].published is not None
 
     @property
     def organizational_domain(self) -> str | None:
-        """RFC 9989 section 4.10.2; None where the walk is not complete."""
-        if not (self.complete and self.is_whole):
-            return None
+        """RFC 9989 section 4.10.2; None where the walk is not complete, or only looked at the first name."""
+        return self.apparent_organization if self.complete and not self.next_names else None
+
+    @property
+    def apparent_organization(self) -> str:
+        """The organizational domain by the records that were found, whatever could not be looked up."""
         found = self.found
         for published in found:
             if published.record.psd is Psd.NO:
@@ -101,12 +111,12 @@ class Walk:
     @property
     def policy(self) -> Published | None:
         """The record that applies to `start`: its own, or its organizational domain's, or its public suffix's (section
-        4.10.1)."""
+        4.10.1). Where a lookup failed for now, by the records that were found."""
         by_domain = {published.domain: published for published in self.found}
         if self.start in by_domain or not by_domain:
             return by_domain.get(self.start)
         suffix = next((one for one in by_domain.values() if one.record.psd is Psd.YES), None)
-        return by_domain.get(self.organizational_domain or "") or suffix
+        return by_domain.get(self.apparent_organization) or suffix
 
 
 def path(domain: str) -> tuple[str, ...]:

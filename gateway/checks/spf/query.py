@@ -19,7 +19,7 @@ from gateway.checks.spf.result import (
     MAX_VOID_LOOKUPS,
     Finding,
     SpfWord,
-    Step,
+    Term,
     shown,
 )
 from gateway.domain import is_within
@@ -77,7 +77,7 @@ class _Query(spf.query):  # type: ignore[misc]
         self._parse = parse
         self._address = int(claim.ip)
         self._reverse_name = claim.ip.reverse_pointer
-        self.trail: list[Step] = []
+        self.trail: list[Term] = []
         self.void_terms: set[int] = set()
 
     def check0(self, text: str | None, recursion: int) -> tuple[str, int, str]:

@@ -1,6 +1,5 @@
 """SPF result: what was found about a sender, as facts, for the Authentication-Results field, and as a report."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,14 +7,13 @@ from typing import Any
 
 from gateway.authres.field import MethodResult, Property
 from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.printable import printable
 
 MAX_LOOKUPS = 10  # terms of one evaluation that need DNS, RFC 7208 section 4.6.4
 MAX_EXCHANGES = 10  # hosts of one mx term, RFC 7208 section 4.6.4
 MAX_POINTERS = 10  # names of the client that ptr and the macro p look at, RFC 7208 section 4.6.4
 MAX_VOID_LOOKUPS = 2  # terms for which DNS has nothing, RFC 7208 section 4.6.4
 MAX_SHOWN = 120  # characters of a domain owner's text in log and header
-
-_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
 class SpfWord(StrEnum):
@@ -37,7 +35,7 @@ class SpfIdentity(StrEnum):
     HELO = "helo"  # the name given at HELO (2.3), which stands for the null reverse-path
 
 
-Step = tuple[str, str]  # a domain, and a term of its record as the owner wrote it; "" is the record as a whole
+Term = tuple[str, str]  # a domain, and a term of its record as the owner wrote it; "" is the record as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class Finding:
     domain: str = ""
     mechanism: str = ""
     problem: str = ""
-    trail: tuple[Step, ...] = ()
+    trail: tuple[Term, ...] = ()
     lookups: int = 0
     void_lookups: int = 0
 
@@ -141,7 +139,7 @@ class SpfResult:
 
 def shown(text: str) -> str:
     """What a domain's owner wrote, fit to be shown: printable ASCII, and short."""
-    return _unprintable_re.sub("?", text[:MAX_SHOWN])
+    return printable(text, MAX_SHOWN)
 
 
 _WORDS = tuple(word.value for word in SpfWord)

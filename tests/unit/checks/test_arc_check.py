@@ -196,6 +196,10 @@ async def test_a_trusted_sealer_that_found_a_pass_vouches() -> None:
     [
         "dmarc=fail header.from=example.org",
         "dmarc=pass header.from=example.com",
+        "dmarc=pass",
+        "dmarc=pass header.from=example.org header.from=example.com",
+        "dmarc=pass header.from=example.org; dmarc=pass",
+        "dmarc=pass smtp.from=example.org",
         "dmarc=pass; dmarc=fail",
         "spf=pass smtp.mailfrom=example.org",
         "none",
@@ -210,7 +214,7 @@ async def test_a_trusted_sealer_that_found_no_pass_of_the_author_does_not_vouch(
 @pytest.mark.parametrize(
     "found",
     [
-        "dmarc=pass",
+        "dmarc=pass header.from=example.org",
         "DMARC = Pass (p=REJECT dis=NONE) header.from=EXAMPLE.ORG",
         "spf=pass smtp.mailfrom=x.example; dmarc=pass action=none header.from=example.org; compauth=pass reason=100",
     ],
@@ -254,6 +258,8 @@ async def test_a_second_from_field_takes_the_trust_away() -> None:
 
 async def test_the_report_names_the_sealers() -> None:
     reported = (await validate(chain(1), trusted=("lists.example",))).report()
+    covers = reported["sets"][0]["signature"]["covers"]
+    assert covers.pop("body_hash") == covers.pop("body_hash_signed") != ""
     assert reported == {
         "result": "pass",
         "chain_length": 1,
@@ -272,7 +278,28 @@ async def test_the_report_names_the_sealers() -> None:
                 "chain": "none",
                 "seal": {"result": "pass", "reason": ""},
                 "signer": "lists.example",
-                "signature": {"result": "pass", "reason": ""},
+                "signature": {
+                    "result": "pass",
+                    "reason": "",
+                    "failure": "",
+                    "key": {
+                        "name": "s1._domainkey.lists.example",
+                        "dns": "ok",
+                        "type": "rsa",
+                        "bits": 2048,
+                        "flags": [],
+                        "record": "",
+                    },
+                    "covers": {
+                        "canonicalization": "relaxed/relaxed",
+                        "fields": ["from", "to", "subject"],
+                        "fields_count": 3,
+                        "absent": [],
+                        "absent_count": 0,
+                        "length": None,
+                        "body_octets": 12,
+                    },
+                },
                 "found": "i=1; lists.example; dmarc=pass header.from=example.org",
             }
         ],

@@ -30,7 +30,9 @@ FOUND = AuthenticationResults(
     "mx.example",
     (
         MethodResult("spf", "pass", properties=(Property("smtp", "mailfrom", "ann@example.org"),)),
-        MethodResult("dmarc", "pass", comment="policy of example.org"),
+        MethodResult(
+            "dmarc", "pass", properties=(Property("header", "from", "example.org"),), comment="policy of example.org"
+        ),
     ),
 )
 OURS = "s1._domainkey.mx.example"

@@ -378,6 +378,8 @@ async def test_the_report_says_what_was_claimed_and_why_it_is_not_so() -> None:
         "covers": {
             "canonicalization": "relaxed/relaxed",
             "fields": ["from", "to", "subject"],
+            "fields_count": 3,
+            "absent_count": 0,
             "absent": [],
             "length": None,
             "body_octets": None,
@@ -513,3 +515,38 @@ async def test_the_body_is_not_hashed_where_there_is_no_key() -> None:
     object.__setattr__(subject.message, "content", Unreadable())
     check = DkimCheck(DkimSettings(), resolver=TableResolver({}), clock=lambda: NOW)
     assert (await check(subject)).result is Status.PERMERROR
+
+
+async def test_the_report_names_the_first_signed_fields_and_counts_the_rest() -> None:
+    names = ":".join(["from", "to", "subject", *(f"x-{number}" for number in range(1500))])
+    [reported] = (await verify(handmade(LETTER, rsa_key(), h=names))).report()
+    covers = reported["covers"]
+    assert (covers["fields"], covers["fields_count"]) == (["from", "to", "subject"], 3)
+    assert (len(covers["absent"]), covers["absent"][0], covers["absent_count"]) == (40, "x-0", 1500)
+
+
+@pytest.mark.parametrize(
+    ("added", "h", "unsigned"),
+    [
+        (b"", "from:to:subject:date", ()),
+        (b"", "from:subject:date", ("to",)),
+        (b"Subject: another\r\n", "from:to:subject:date", ("subject",)),
+        (b"Reply-To: eve@evil.example\r\n", "from:to:subject:date", ("reply-to",)),
+        (b"Content-Type: text/html\r\n", "from:to:subject", ("date", "content-type")),
+        (b"X-Mailer: x\r\n", "from:to:subject:date", ()),
+    ],
+)
+async def test_fields_that_anyone_may_have_added_are_named(added: bytes, h: str, unsigned: tuple[str, ...]) -> None:
+    found = await verify(added + handmade(LETTER, rsa_key(), h=h))
+    assert (found.result, found.facts()["dkim.unsigned"]) == (Status.PASS, unsigned)
+
+
+async def test_where_no_signature_vouches_no_field_is_called_unsigned() -> None:
+    found = await verify(b"Subject: another\r\n" + handmade(LETTER, rsa_key(), h="from:subject:subject"))
+    assert (found.result, found.facts()["dkim.unsigned"]) == (Status.FAIL, ())
+    assert (await verify(LETTER)).facts()["dkim.unsigned"] == ()
+
+
+async def test_a_field_that_one_of_two_signatures_signs_is_signed() -> None:
+    octets = handmade(handmade(LETTER, rsa_key(), h="from:to:date"), rsa_key(), h="from:subject")
+    assert (await verify(octets)).facts()["dkim.unsigned"] == ()

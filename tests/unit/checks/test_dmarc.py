@@ -203,6 +203,82 @@ class TestForNow:
         result = await evaluate(resolver({broken: status}), "a.example.org", [dkim("a.example.org")])
         assert (result.result, result.policy) == (Status.TEMPERROR, None)
 
+    @pytest.mark.parametrize(
+        ("records", "author", "policy", "publisher"),
+        [
+            (
+                {"lame.bank.example": Dns.SERVFAIL, "bank.example": REJECT},
+                "lame.bank.example",
+                "reject",
+                "bank.example",
+            ),
+            ({"bank.example": REJECT, "example": Dns.TIMEOUT}, "a.bank.example", "reject", "bank.example"),
+            (
+                {"lame.bank.example": Dns.TIMEOUT, "bank.example": b"v=DMARC1; p=reject; sp=quarantine"},
+                "a.lame.bank.example",
+                "quarantine",
+                "bank.example",
+            ),
+            (
+                {"lame.bank.example": Dns.SERVFAIL, "bank.example": b"v=DMARC1; p=reject; t=y"},
+                "lame.bank.example",
+                "quarantine",
+                "bank.example",
+            ),
+            (
+                {"a.b.example": Dns.SERVFAIL, "b.example": b"v=DMARC1; p=reject; psd=n", "example": REJECT},
+                "a.b.example",
+                "reject",
+                "b.example",
+            ),
+            (
+                {"a.bank.example": Dns.SERVFAIL, "bank.example": b"v=DMARC1; p=none; sp=reject; psd=y"},
+                "a.bank.example",
+                "reject",
+                "bank.example",
+            ),
+        ],
+    )
+    async def test_policy_above_a_name_that_cannot_be_looked_up_is_known(
+        self, records: Records, author: str, policy: str, publisher: str
+    ) -> None:
+        result = await evaluate(resolver(records), author, [dkim("evil.example")])
+        assert (result.result, result.policy, result.domain) == (Status.TEMPERROR, policy, publisher)
+        assert result.aligned == ()
+
+    @pytest.mark.parametrize("found", [dkim("lame.bank.example"), dkim("bank.example"), spf("a.bank.example")])
+    async def test_what_is_aligned_by_the_policy_above_is_told_though_it_is_no_pass(self, found: Identifier) -> None:
+        dns = resolver({"lame.bank.example": Dns.SERVFAIL, "bank.example": REJECT})
+        result = await evaluate(dns, "lame.bank.example", [found, dkim("evil.example")])
+        assert (result.result, result.policy, result.aligned) == (
+            Status.TEMPERROR,
+            Policy.REJECT,
+            (found.mechanism,),
+        )
+
+    async def test_record_above_without_a_valid_policy_does_not_settle_it(self) -> None:
+        dns = resolver({"lame.bank.example": Dns.SERVFAIL, "bank.example": b"v=DMARC1; p=x"})
+        result = await evaluate(dns, "lame.bank.example", [])
+        assert (result.result, result.policy) == (Status.TEMPERROR, None)
+
+    @pytest.mark.parametrize(
+        ("record", "policy"),
+        [
+            (b"v=DMARC1; p=reject; np=none", "none"),
+            (b"v=DMARC1; p=none; np=reject", "none"),
+            (b"v=DMARC1; p=reject; sp=quarantine; np=reject", "quarantine"),
+        ],
+    )
+    async def test_the_milder_policy_counts_while_existence_is_not_known(self, record: bytes, policy: str) -> None:
+        dns = resolver({"lame.bank.example": Dns.SERVFAIL, "bank.example": record}, lame_bank_example=Dns.SERVFAIL)
+        assert (await evaluate(dns, "lame.bank.example", [])).policy == policy
+
+    async def test_names_that_fail_cost_no_more_than_a_walk(self) -> None:
+        labels = [".".join("abcdefghijk"[cut:]) for cut in range(11)]
+        dns = resolver(dict.fromkeys(labels, Dns.SERVFAIL))
+        await evaluate(dns, labels[0], [])
+        assert len(dns.asked) == MAX_QUERIES
+
     async def test_lookups_that_nothing_hangs_on_do_no_harm(self) -> None:
         dns = resolver({"example.org": REJECT, "org": Dns.SERVFAIL})
         assert (await evaluate(dns, "example.org", [dkim("example.org")])).result is Status.PASS
@@ -340,6 +416,11 @@ class TestSilentNameServer:
         result = await DmarcCheck(HALF_SILENT, patience=0.05)(subject)
         assert (result.result, result.from_domain, result.policy) == (Status.FAIL, "bank.example", Policy.REJECT)
 
+    @pytest.mark.parametrize("author", ["slow.example.org", "a.b.c.d.slow.example.org"])
+    async def test_slow_subdomain_leaves_the_policy_above_it_known(self, author: str) -> None:
+        result = await DmarcCheck(HALF_SILENT, patience=0.05)(subject_of(f"From: a@{author}\r\n\r\n".encode()))
+        assert (result.result, result.policy) == (Status.TEMPERROR, Policy.REJECT)
+
     async def test_signatures_of_slow_subdomains_leave_the_policy_known(self) -> None:
         signatures = tuple(signature(f"s{n}.slow.example.org", DkimStatus.TEMPERROR) for n in range(10))
         subject = subject_with(dkim=DkimResult(signatures=signatures, count=len(signatures)))
@@ -442,13 +523,33 @@ class TestGrounds:
         ]
         assert report["organizational_domain"] == "example.org"
 
-    async def test_walk_that_failed_ends_where_it_failed(self) -> None:
+    async def test_walk_that_failed_shows_where_it_failed(self) -> None:
         report = await self.report({"example.org": Dns.SERVFAIL}, "a.example.org")
         assert [(step["name"], step["found"], step["dns"]) for step in report["walk"]] == [
             ("_dmarc.a.example.org", "none", "nxdomain"),
             ("_dmarc.example.org", "failed", "servfail"),
+            ("_dmarc.org", "none", "nxdomain"),
         ]
         assert (report["organizational_domain"], report["record"]) == ("", None)
+
+    @pytest.mark.parametrize(
+        ("domain", "record", "relation"),
+        [
+            ("a.example.org", REJECT, "likely"),
+            ("org", REJECT, "likely"),
+            ("example.org", REJECT, "identical"),
+            ("bank.example", REJECT, "other-organization"),
+            ("example2.org", REJECT, "not-asked"),
+            ("a.example.org", b"v=DMARC1; p=reject; adkim=s", "not-identical"),
+        ],
+    )
+    async def test_what_does_not_pass_is_related_without_a_lookup(
+        self, domain: str, record: bytes, relation: str
+    ) -> None:
+        dns = resolver({"example.org": record})
+        result = await evaluate(dns, "example.org", [dkim(domain, "fail")])
+        assert (result.result, len(dns.asked)) == (Status.FAIL, 1)
+        assert [one["relation"] for one in result.report()["identifiers"]] == [relation]
 
     async def test_organizational_domain_is_not_told_where_it_was_not_looked_for(self) -> None:
         report = await self.report({"a.example.org": REJECT, "example.org": REJECT}, "a.example.org")
@@ -514,6 +615,8 @@ class TestGrounds:
             dkim("slow.example.org"),
             dkim("a.example.org", "temperror"),
             dkim("b.example.org", "fail"),
+            dkim("example.org", "fail"),
+            dkim("bank.example", "fail"),
         ]
         report = await self.report(records, "example.org", *found)
         assert [(one["domain"], one["result"], one["relation"], one["aligned"]) for one in report["identifiers"]] == [
@@ -523,7 +626,9 @@ class TestGrounds:
             ("example.net", "pass", "other-organization", False),
             ("slow.example.org", "pass", "unknown", False),
             ("a.example.org", "temperror", "same-organization", True),
-            ("b.example.org", "fail", "not-asked", False),
+            ("b.example.org", "fail", "likely", False),
+            ("example.org", "fail", "identical", True),
+            ("bank.example", "fail", "other-organization", False),
         ]
         assert {(one["mechanism"], one["mode"]) for one in report["identifiers"]} == {
             ("spf", "relaxed"),
@@ -568,6 +673,39 @@ def test_result_as_facts_field_and_report() -> None:
         b" header.from=a.example.org policy.dmarc=quarantine\r\n"
     )
     assert result.report()["policy"] == "quarantine"
+
+
+class TestClientThatSpfIsNotAskedAbout:
+    """One of our own networks, or a relay partner: only DKIM can vouch for what it brings."""
+
+    SKIPPED = SpfResult(
+        identity=SpfIdentity.MAILFROM,
+        finding=Finding(result=SpfWord.NONE),
+        helo=Finding(result=SpfWord.NONE),
+        skipped="a relay partner brought it",
+    )
+
+    async def result(self, *signatures: DkimSignatureResult, records: Records | None = None) -> DmarcResult:
+        subject = subject_with(spf=self.SKIPPED, dkim=DkimResult(signatures=signatures, count=len(signatures)))
+        return await DmarcCheck(resolver({"example.org": REJECT} if records is None else records))(subject)
+
+    async def test_a_fail_is_for_rules_and_not_for_next_hops(self) -> None:
+        result = await self.result()
+        assert (result.facts()["dmarc.result"], result.facts()["dmarc.policy"]) == ("fail", "reject")
+        assert result.authres() == ()
+        assert (
+            result.report()["reason"]
+            == "no identifier is authenticated (SPF was not asked: a relay partner brought it)"
+        )
+
+    async def test_a_pass_and_no_record_are_what_they_are(self) -> None:
+        passing = await self.result(signature("example.org", DkimStatus.PASS))
+        assert [one.result for one in passing.authres()] == ["pass"]
+        assert [one.result for one in (await self.result(records={})).authres()] == ["none"]
+
+
+def test_a_fail_that_spf_was_asked_about_stands_in_the_field() -> None:
+    assert [one.result for one in DmarcResult(Status.FAIL, "example.org").authres()] == ["fail"]
 
 
 @pytest.mark.parametrize("status", list(Status))

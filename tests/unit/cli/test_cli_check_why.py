@@ -192,13 +192,20 @@ def test_arc_shows_each_set_and_why_nobody_is_trusted(checked: Checked) -> None:
         "pass 2 sets",
         "i=1 lists.example (s=s1) cv=none; seal pass; message signature pass",
         f"found i=1; lists.example; {found}",
+        "key rsa, 2048 bits, at s1._domainkey.lists.example",
+        "signs from, to, subject (relaxed)",
+        "body the whole, 13 octets (relaxed)",
         "i=2 sender.example (s=s1) cv=pass; seal pass; message signature pass",
         f"found i=2; sender.example; {found}",
+        "key rsa, 2048 bits, at s1._domainkey.sender.example",
+        "signs from, to, subject (relaxed)",
+        "body the whole, 13 octets (relaxed)",
         "trusted no: sender.example is not among trusted_sealers",
     ]
     broken = checked.of("arc", octets.replace(b"Dear", b"Deer"))
     assert broken[0] == "fail 2 sets: the body hash did not verify"
     assert "message signature fail: the body hash did not verify" in broken[3]
+    assert [line.partition(" ")[0] for line in broken[5:-1]] == ["key", "signs", "body", "bh="]
     assert broken[-1] == "trusted no: the chain does not pass"
 
 
@@ -214,9 +221,20 @@ def test_dmarc_shows_the_walk_the_record_and_what_is_aligned(checked: Checked) -
         "decided by sp=quarantine",
         "domain sender.example is the organizational domain",
         "spf sender.example pass, aligned (relaxed): of the same organizational domain",
-        "dkim gone.example permerror, so that its alignment makes no difference",
+        "dkim gone.example permerror, not aligned (relaxed): of another organizational domain",
         "dkim own.sender.example pass, not aligned (relaxed): of another organizational domain",
     ]
+
+
+def test_what_is_not_the_case_is_not_shown(checked: Checked) -> None:
+    assert checked.of("spam", LETTER) == ["skipped reason=no spamd is configured"]
+
+
+def test_thousands_of_signed_names_are_counted(checked: Checked) -> None:
+    names = ":".join(["from", "to", "subject", *(f"x-{number}" for number in range(1500))])
+    [signs] = [line for line in checked.of("dkim", handmade(LETTER, rsa_key(), h=names)) if line.startswith("signs")]
+    assert signs.startswith("signs from, to, subject, no x-0, ")
+    assert signs.endswith(", no x-39 and 1460 more (relaxed)")
 
 
 def test_the_same_stands_in_the_json(checked: Checked) -> None:
@@ -261,4 +279,5 @@ def test_what_could_not_be_looked_up_is_told_with_its_place(capsys: pytest.Captu
         assert checked.of("dmarc", octets)[1:] == [
             "walk _dmarc.news.sender.example: none (nxdomain)",
             "_dmarc.sender.example: could not be looked up (servfail)",
+            "_dmarc.example: none (nxdomain)",
         ]

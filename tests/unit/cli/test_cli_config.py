@@ -53,8 +53,8 @@ def test_errors_of_rules_and_of_files_are_told_at_once(config: Path, capsys: pyt
     config.write_text(text)
     assert check(config) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"[tls]: {missing} and {missing}: [Errno 2] No such file or directory",
-        f"[route.default] tls_authorities {missing}: No such file or directory",
+        f"{config}: [tls]: {missing} and {missing}: [Errno 2] No such file or directory",
+        f"{config}: [route.default] tls_authorities {missing}: No such file or directory",
         f'{site}:4:9: unknown fact "spam.scroe" (did you mean "spam.score"?)',
     ]
 
@@ -84,9 +84,9 @@ def test_a_sealing_key_that_cannot_be_used_is_an_error(config: Path, capsys: pyt
     path.write_bytes(pem(rsa_key(1024)))
     assert check(config) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"[arc.seal] key: {path} cannot be read: No such file or directory",
-        f"[arc.seal] key: {path} is open to every user of this host: chmod o= {path}",
-        f"[arc.seal] key: {path}: the RSA key has 1024 bits, not 2048 to 4096",
+        f"{config}: [arc.seal] key: {path} cannot be read: No such file or directory",
+        f"{config}: [arc.seal] key: {path} is open to every user of this host: chmod o= {path}",
+        f"{config}: [arc.seal] key: {path}: the RSA key has 1024 bits, not 2048 to 4096",
     ]
 
 
@@ -117,9 +117,17 @@ def test_errors_of_the_configuration_do_not_hide_those_of_the_rules(
     assert 'unknown fact "subjet"' in told
 
 
+def test_the_directory_of_a_profile_that_is_not_there_is_an_error(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + '\n[profile.strict]\nrules = "/nonexistent"\n')
+    assert check(config) == 2
+    assert capsys.readouterr().err == f"{config}: [profile.strict] rules: there is no directory /nonexistent\n"
+
+
 def test_a_rules_directory_that_is_named_and_not_there_is_an_error(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (config.parent / "rules.d").rmdir()
     assert check(config) == 2
-    assert capsys.readouterr().err == f"[rules] site: there is no directory {config.parent}/rules.d\n"
+    assert capsys.readouterr().err == f"{config}: [rules] site: there is no directory {config.parent}/rules.d\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import rules
-from gateway.cli.rules import Directories
+from gateway.policy.origin import Origin
 from gateway.system import cflint
 from tests.support.rulefacts import DECLARED, written
 
@@ -30,20 +30,20 @@ def run(*arguments: str) -> int:
 
 
 def test_check_of_right_rules_is_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rules.check(Directories((written(tmp_path, RULE + KEPT),)), DECLARED) == 0
+    assert rules.check([Origin((written(tmp_path, RULE + KEPT),))], DECLARED) == 0
     summary, read_from = capsys.readouterr().out.splitlines()
     assert summary.endswith(": no errors, 0 warnings")
     assert read_from.startswith(f"read from {tmp_path}")
 
 
 def test_check_prints_warnings_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rules.check(Directories((written(tmp_path, RULE),)), DECLARED) == 0
+    assert rules.check([Origin((written(tmp_path, RULE),))], DECLARED) == 0
     assert capsys.readouterr().err.startswith(f'{tmp_path}/10-test.toml:4:1: warning: rule "x" has no example')
 
 
 def test_check_prints_every_error_where_editors_look_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(tmp_path, RULE.replace("spam.score", "spam.scroe").replace("reject", "rejct"))
-    assert rules.check(Directories((tmp_path,)), DECLARED) == 2
+    assert rules.check([Origin((tmp_path,))], DECLARED) == 2
     assert capsys.readouterr().err.splitlines() == [
         f'{tmp_path}/10-test.toml:4:9: unknown fact "spam.scroe" (did you mean "spam.score"?)',
         f'{tmp_path}/10-test.toml:5:1: then is not "rejct" (did you mean "reject"?)',
@@ -51,12 +51,12 @@ def test_check_prints_every_error_where_editors_look_for_it(tmp_path: Path, caps
 
 
 def test_test_runs_the_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rules.test(Directories((written(tmp_path, RULE + KEPT),)), DECLARED) == 0
+    assert rules.test([Origin((written(tmp_path, RULE + KEPT),))], DECLARED) == 0
     assert capsys.readouterr().out == "2 of 2 examples pass; 0 of 1 rules have none\n"
 
 
 def test_test_tells_which_example_is_not_kept_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rules.test(Directories((written(tmp_path, RULE + BROKEN),)), DECLARED) == 1
+    assert rules.test([Origin((written(tmp_path, RULE + BROKEN),))], DECLARED) == 1
     printed = capsys.readouterr()
     assert "10-test.toml:6:12: example says" in printed.err
     assert "spam.score > 5 is false with spam.score = 5" in printed.err
@@ -85,7 +85,7 @@ def test_a_rule_without_a_right_id_has_its_other_errors_told_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], identity: str
 ) -> None:
     broken = f"[[rule]]\n{identity}when = 'nonsense > 1'\nthen = 'tagg'\n"
-    assert rules.check(Directories((written(tmp_path, broken),)), DECLARED) == 2
+    assert rules.check([Origin((written(tmp_path, broken),))], DECLARED) == 2
     told = capsys.readouterr().err
     assert "id" in told
     assert 'unknown fact "nonsense"' in told
@@ -99,5 +99,5 @@ def test_check_has_spamassassin_look_at_its_own_rules(tmp_path: Path, capsys: py
     directory = written(tmp_path / "rules", RULE + KEPT)
     (directory / "spamassassin").mkdir()
     (directory / "spamassassin" / "10-ours.cf").write_text("scroe X 1\n")
-    assert rules.check(Directories((directory,)), DECLARED) == 2
+    assert rules.check([Origin((directory,))], DECLARED) == 2
     assert f"{directory}/spamassassin/10-ours.cf:1:1: " in capsys.readouterr().err

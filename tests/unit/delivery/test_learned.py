@@ -89,6 +89,14 @@ async def test_hosts_that_get_mail_are_not_greeted_besides() -> None:
             await until(lambda: server.sessions[1].commands[-1] == "QUIT")
 
 
+async def test_a_host_without_mail_is_greeted_each_time() -> None:
+    async with Downstream(offers=DSN) as server:
+        with route(server.endpoint) as hop:
+            for greeted in (1, 2, 3):
+                await hop.pool.learned.ask()
+                assert len(server.sessions) == greeted
+
+
 async def test_a_maildir_carries_requiretls_and_no_dsn(tmp_path: Path) -> None:
     with routes_to(f"maildir://{tmp_path}") as routes:
         assert set(routes.carries) == {"REQUIRETLS"}

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from gateway.system.board import Board, Region
+from gateway.system.line import PREFERENCE
 from tests.support.deliveries import deliver, route
 from tests.support.downstream import Downstream, Fault
 from tests.support.waiting import until
@@ -198,3 +199,31 @@ async def test_transaction_given_up_while_it_waits_leaves_its_place() -> None:
                 await waiting
             assert (await deliver(hop)).told.startswith("250")
     assert len(server.sessions) == 1
+
+
+async def test_connection_goes_to_another_worker_that_clearly_waited_longer_than_anybody_here() -> None:
+    one, other = two_workers()
+    limits = {"max_connections": 1, "command_timeout": 30.0}
+    async with Downstream() as server:
+        with (
+            route(server.endpoint, region=one, **limits) as here,
+            route(server.endpoint, region=other, **limits) as there,
+        ):
+            held = await here.pool.take()
+            first = asyncio.create_task(there.pool.take())
+            await asyncio.sleep(1.2 * PREFERENCE)
+            second = asyncio.create_task(here.pool.take())
+            await asyncio.sleep(0)
+            here.pool.give_back(held)
+            there.pool.give_back(await first)
+            assert not second.done()
+            here.pool.give_back(await second)
+
+
+async def test_connection_that_ended_while_it_had_no_work_takes_no_place() -> None:
+    async with Downstream() as server:
+        with route(server.endpoint, max_connections=1) as hop:
+            await deliver(hop)
+            server.end_sessions()
+            await until(lambda: server.open_count == 0)
+            assert (await deliver(hop)).told.startswith("250")

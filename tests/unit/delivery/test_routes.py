@@ -49,6 +49,21 @@ def test_domains_of_one_route_share_its_next_hop() -> None:
     assert routes.hop_for("a.org") is routes.hop_for("b.org") is routes.hop_for("c.org")
 
 
+def test_rules_may_choose_the_routes_that_they_name_alone() -> None:
+    with disk_threads() as disk:
+        unverified = {"a.org": DomainSettings(verify=False)}
+        around = Surroundings(hostname="mx.example.org", disk=disk)
+        routes = build_routes(ROUTES, unverified, around, by_rules={"files", "default"})
+    files, default, unverified_default = (
+        routes.named(name, domain) for name, domain in (("files", "b.org"), ("default", "b.org"), ("default", "a.org"))
+    )
+    assert isinstance(files, MaildirHop)
+    assert default is routes.hop_for("b.org")
+    assert unverified_default is routes.hop_for("a.org")
+    assert routes.named("lmtp", "b.org") is None
+    assert not routes.are_one
+
+
 def test_domains_without_verification_are_apart_but_share_the_connections() -> None:
     routes = build(a__org=DomainSettings(verify=False))
     unverified, live = routes.hop_for("a.org"), routes.hop_for("b.org")

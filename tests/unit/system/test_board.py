@@ -4,6 +4,9 @@ import fcntl
 import mmap
 import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gateway.system.board import LARGEST, WINDOW, WORD, Board, Layout, Region
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def two_regions(keys: int = 64) -> tuple[Board, Region, Region]:
@@ -212,3 +217,37 @@ class Boards(RuleBasedStateMachine):
 
 TestBoards = Boards.TestCase
 TestBoards.settings = settings(max_examples=40, stateful_step_count=60, deadline=None)
+
+
+# Another process. Of ever new keys, all of which get the same entry, it says the number that they have in their order;
+# which one it has come to it says under a key that stays.
+WRITER = """
+import sys
+from itertools import count
+from gateway.system.board import Board
+board, region, stays = map(int, sys.argv[1:])
+board = Board.join(board)
+region = board.region(region)
+print("ready", flush=True)
+for number in count(1):
+    region.post(stays, number)
+    region.post(number * board.layout.entries, number)
+    region.post(number * board.layout.entries, 0)
+"""
+
+
+def test_number_is_never_that_of_the_key_that_has_the_entry_next() -> None:
+    board = Board.make(regions=2, keys=16)
+    ours, theirs = board.region(board.hand_out()), board.hand_out()
+    stays = board.layout.entries // 2
+    command = [sys.executable, "-c", WRITER, *map(str, (board.fd, theirs, stays))]
+    writer = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, pass_fds=(board.fd,))
+    try:
+        assert writer.stdout
+        assert writer.stdout.readline() == b"ready\n"
+        for _ in range(100_000):
+            number = sum(ours.others(stays))
+            assert ours.others(number * board.layout.entries) in ([], [number])
+    finally:
+        writer.kill()
+        writer.communicate()
