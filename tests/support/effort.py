@@ -63,25 +63,23 @@ class OnLoop:
     def __call__(self) -> None:
         asyncio.run(self.begin())
 
-    def longest_turn(self) -> float:
-        """The milliseconds of CPU time for which it keeps the loop to itself at most."""
-        return asyncio.run(self._watched())
 
-    async def _watched(self) -> float:
-        turns: list[float] = []
+async def longest_turn(begin: Callable[[], Coroutine[Any, Any, None]]) -> float:
+    """For how many milliseconds of CPU time the loop has no turn, at most, until what `begin` gives is done."""
+    turns: list[float] = []
 
-        async def watch() -> None:
-            while True:
-                began = time.thread_time()
-                await asyncio.sleep(0)
-                turns.append(time.thread_time() - began)
+    async def watch() -> None:
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            turns.append(time.thread_time() - began)
 
-        watcher = asyncio.create_task(watch())
-        await asyncio.sleep(0)
-        await self.begin()
-        await asyncio.sleep(0)
-        watcher.cancel()
-        return max(turns) * 1e3
+    watcher = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    await begin()
+    await asyncio.sleep(0)
+    watcher.cancel()
+    return max(turns) * 1e3
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,9 +172,17 @@ SIGNATURE = b"DKIM-Signature: v=1; a=rsa-sha256; d=d%d.example; s=s1; h=from; bh
 SEAL = b"ARC-Seal: i=%d; cv=pass; a=rsa-sha256; d=d.example; s=s1; b=AAAA\r\n"
 RESULTS = b"ARC-Authentication-Results: i=%d; lists.example; dmarc=pass\r\n"
 
+
+def sets(count: int) -> bytes:
+    return b"".join(
+        RESULTS % i + SIGNATURE.replace(b"DKIM", b"ARC-Message") % i + SEAL % i for i in range(1, count + 1)
+    )
+
+
 COUNTED = (
     Family(name="signatures", unit="fields", full=10_000, limit=100, prepare=lambda n: dkim(numbered(SIGNATURE, n))),
     Family(name="seals", unit="fields", full=10_000, limit=20, prepare=lambda n: arc(numbered(SEAL, n))),
+    Family(name="ARC sets", unit="sets", full=10_000, limit=50, prepare=lambda n: arc(sets(n))),
     Family(name="ARC results", unit="fields", full=10_000, limit=20, prepare=lambda n: arc(numbered(RESULTS, n))),
     Family(
         name="forged results",
@@ -316,6 +324,7 @@ HEADERS = (
     one_field("X-Folded: a fold at every other octet", b"\r\n a"),
     one_field("X-Empty: white space", b"\r\n "),
     one_field("From: addresses", b"a@example.org, "),
+    one_field("From: quoted strings", b'"a\\"b" ', after=b"<a@example.org>"),
     one_field("From: nested comments", b"(", after=b"a@example.org"),
     one_field("Subject: encoded words", b"=?utf-8?q?=41?= "),
     one_field("Subject: unknown charsets", b"=?x?q?=41?= "),

@@ -16,7 +16,7 @@ from gateway.system.dns import IMPOSSIBLE, Answer, Status, is_name
 from tests.support.breakouts import BREAKOUTS
 
 IS_LONG = os.environ.get("MAILWARD_FUZZ") == "long"
-MORE = 100  # times as many examples in a long run
+MORE = 250  # times as many examples in a long run
 MAX_MUTANT = 1 << 16  # octets; what grows without bound is for tests of linear time
 
 PIECES: tuple[bytes, ...] = (
@@ -75,7 +75,7 @@ def fuzzed(examples: int = 100) -> settings:
 @st.composite
 def mutants(draw: Callable[[Any], Any], valid: Sequence[bytes]) -> bytes:
     """One of the `valid` values, or it after some changes, of which most are made to whole words."""
-    octets = draw(st.sampled_from(valid))
+    octets: bytes = draw(st.sampled_from(valid))
     for change in draw(st.lists(st.sampled_from(CHANGES), max_size=5)):
         edges = st.sampled_from([match.start() for match in _edge_re.finditer(octets)] or [0])
         start = draw(edges | st.integers(0, len(octets)))
@@ -105,11 +105,11 @@ def _deleted(part: bytes, draw: Callable[[Any], Any], valid: Sequence[bytes]) ->
 
 
 def _repeated(part: bytes, draw: Callable[[Any], Any], valid: Sequence[bytes]) -> bytes:
-    return part * min(draw(st.sampled_from([2, 3, 60, 2000])), MAX_MUTANT // (len(part) or 1))
+    return part * min(int(draw(st.sampled_from([2, 3, 60, 2000]))), MAX_MUTANT // (len(part) or 1))
 
 
 def _inserted(part: bytes, draw: Callable[[Any], Any], valid: Sequence[bytes]) -> bytes:
-    return draw(pieces) + part
+    return bytes(draw(pieces)) + part
 
 
 def _replaced(part: bytes, draw: Callable[[Any], Any], valid: Sequence[bytes]) -> bytes:

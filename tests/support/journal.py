@@ -13,20 +13,28 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
+from gateway.delivery.outcome import Outcome
 from gateway.facts import FactValue, Stage
-from gateway.journal.database import Database, for_writing
+from gateway.journal.database import Database, for_keeping
 from gateway.journal.frame import encode
 from gateway.journal.glossary import Glossary
 from gateway.journal.reader import Reader
 from gateway.journal.rows import RowMaker
 from gateway.journal.writer import Dropped, Writer
 from gateway.record import Basis, Event, Record
+from gateway.reply import reply
 from gateway.system.redaction import Redactable, Redaction
 from gateway.vocabulary import FACTS
 
 NOW = 1_795_000_000.0
 GLOSSARY = Glossary.of(FACTS)
 KEY = "a key of the tests"
+STORED = Outcome(
+    reply=reply("250 2.0.0", "Stored"),
+    next_hop="smtp://127.0.0.1:10025",
+    answer="250 2.0.0 queued as 4F1CA1",
+    queue_id="4F1CA1",
+)
 PATIENCE = 0.05  # seconds
 BUSY = 0.01  # seconds
 
@@ -53,16 +61,7 @@ FOUND: Mapping[str, FactValue] = {
     "spam.score": 1.5,
 }
 EVIDENCE: Mapping[str, Any] = {
-    "published": {
-        "p": "reject",
-        "sp": "reject",
-        "np": "reject",
-        "adkim": "r",
-        "aspf": "s",
-        "testing": "n",
-        "fo": "0:d",
-        "rua": ("mailto:dmarc@sender.example",),
-    },
+    "record": "v=DMARC1; p=reject; aspf=s; fo=0:d; rua=mailto:dmarc@sender.example",
     "dkim": (("other.example", "s1", "pass", ""), ("sender.example", "s2", "fail", "the body was changed")),
     "spf": ("sender.example", "mfrom", "softfail", ""),
 }
@@ -136,7 +135,7 @@ def journal_at(
         on_pause()
         return len(pauses) < pauses_at_most
 
-    database = for_writing(place, busy=BUSY)
+    database = for_keeping(place, busy=BUSY)
     maker = RowMaker(glossary, redact, KEY)
     writer = Writer(database, maker, glossary, patience=patience, pause=pause, clock=lambda: NOW)
     try:

@@ -10,7 +10,7 @@ from gateway.connection import Connection, Role
 from gateway.envelope import Envelope
 from gateway.message import CHUNK, Message, parse_message
 
-MAX_HEADER = 1 << 21  # octets, and fields; more than any header that a test makes has
+MAX_HEADER = 1 << 23  # octets, and fields; more than any header that a test makes has
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,4 +44,6 @@ def _record(rrtype: str, value: Any) -> Any:
         return "".join([value] if isinstance(value, str) else value).encode()
     if rrtype == "MX":
         return (value[0], value[1])
+    if rrtype == "CNAME":
+        return value.removesuffix(".")
     return value
