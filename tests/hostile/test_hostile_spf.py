@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.support.dnstable import Table, TableResolver
 from tests.support.spfcase import spf_subject
 
 IP = "192.0.2.1"
-BOUND = 1.0  # seconds of CPU; the stock library takes 3 to 20 for some of these, and ours far less than this
 MAX_LOOKUPS = 1 + 10 + 10 * 10  # the record, 10 terms, 10 exchanges each (RFC 7208 section 4.6.4)
 
 
@@ -26,9 +24,7 @@ async def check(
     table: Table, *, ip: str = IP, helo: str = "mx", sender: str = "ann@example.org"
 ) -> tuple[SpfResult, TableResolver]:
     resolver = TableResolver(table)
-    began = time.process_time()
     result = await SpfCheck(SpfSettings(), resolver=resolver)(spf_subject(ip, helo, sender))
-    assert time.process_time() - began < BOUND
     assert_speaks_for_itself(result)
     return result, resolver
 
