@@ -61,6 +61,7 @@ if [ "$purpose" = test ]; then
     debian strace strace
     debian dovecot dovecot-core dovecot-lmtpd dovecot-sieve
     debian systemd-analyze systemd
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian no-such-program postgresql
     [ -x /bin/kill ] || debian no-such-program procps
 fi
 

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from gateway.connection import Role
@@ -11,6 +11,8 @@ from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
 from gateway.smtp.front import Front
 from gateway.smtp.proxyheader import Flaw, Own
+from gateway.smtp.replies import CROWDED
+from gateway.system.reticence import Reticence
 from gateway.system.tls import ServerTls
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ class SmtpDoor:
         """`tls` is for a socket at which clients begin with a handshake (RFC 8314 section 3)."""
         self._front = front
         self._tls = tls
+        self._reticence = Reticence()
 
     @property
     def has_room(self) -> bool:
@@ -57,6 +60,8 @@ class SmtpDoor:
         sessions = self._front.sessions
         place = sessions.admit(caller.ip, caller.role)
         if isinstance(place, Reply):
+            if place in CROWDED and self._reticence.may_tell_of(str(place)):
+                log.warning("clients are turned away, such as %s: %s", caller.ip, place)
             return b"" if self._tls else place.to_bytes()  # who awaits a handshake understands nothing else
         session = SmtpSession(self._front, caller, self._tls)
         sessions.enter(session, place)
@@ -65,5 +70,7 @@ class SmtpDoor:
 
 def client_address(host: str) -> IPv4Address | IPv6Address:
     """The address of a peer; an IPv4 client of an IPv6 socket is known by its IPv4 address."""
-    address = ip_address(host)
-    return getattr(address, "ipv4_mapped", None) or address
+    if ":" not in host:
+        return IPv4Address(host)
+    address = IPv6Address(host)
+    return address.ipv4_mapped or address

@@ -10,6 +10,7 @@ import logging
 import socket
 import ssl
 from dataclasses import replace
+from enum import Enum
 from typing import cast
 
 import aiosmtpd.smtp
@@ -30,6 +31,15 @@ AT_ONCE = (replies.BYE, replies.SHUTTING_DOWN, *replies.CROWDED)  # after which 
 
 log = logging.getLogger(__name__)
 aiosmtpd.smtp.log.setLevel(logging.WARNING)  # it would log every connection; ours is one line a message
+
+
+class Phase(Enum):
+    """How far a session has come."""
+
+    COMING = "its task does not run yet: one that is cancelled now would never end the session"
+    TALKING = "there is a dialogue"
+    PARTING = "the dialogue is over, and the visit is being told"
+    OVER = "only the connection is to be closed"
 
 
 class SmtpSession(SMTP):
@@ -53,8 +63,7 @@ class SmtpSession(SMTP):
         self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
         self._dialogue = self._new_dialogue()
-        self._is_ending = False  # the dialogue is over, and the visit is being told
-        self._is_over = False
+        self._phase = Phase.COMING
 
     async def begin(self, client: socket.socket) -> None:
         """Take over the connection, once the handshake is done where it begins with one. Raises OSError."""
@@ -78,17 +87,17 @@ class SmtpSession(SMTP):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_over:
+        if self._phase is not Phase.OVER:
             self._inbox.receive(data)
 
     def eof_received(self) -> bool:
         """A half-closed client still gets its replies, and the message that it has sent is still handed on. Where it
         has sent nothing more, what is being asked for it leads nowhere."""
         self._inbox.end()
-        if self._inbox.is_empty and not self._is_over:
+        if self._inbox.is_empty:
             self._cancel()
         transport = self._outbox.transport
-        return not self._is_over and transport is not None and transport.can_write_eof()
+        return self._phase is not Phase.OVER and transport is not None and transport.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         asyncio.StreamReaderProtocol.connection_lost(self, error)  # aiosmtpd's would cancel a message in any case
@@ -96,7 +105,7 @@ class SmtpSession(SMTP):
         self._inbox.end()
         self._inbox.discard()
         self._watchdog.stop()
-        if self._is_over:
+        if self._phase is Phase.OVER:
             self._front.sessions.leave(self)
         else:
             self._cancel()
@@ -115,7 +124,7 @@ class SmtpSession(SMTP):
             self._inbox.interrupt()
 
     def cut(self) -> None:
-        if self._is_over:
+        if self._phase is Phase.OVER:
             self._abort()
         elif self._beginning is not None:
             self._beginning.cancel()
@@ -124,9 +133,10 @@ class SmtpSession(SMTP):
 
     def _cancel(self) -> bool:
         """End what is being done, unless it must be finished."""
-        if self._dialogue.is_past_final_dot or self._is_ending or self._handler_coroutine is None:
+        task = self._handler_coroutine
+        if task is None or self._phase is not Phase.TALKING or self._dialogue.is_past_final_dot:
             return False
-        return self._handler_coroutine.cancel()
+        return task.cancel()
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         self._watchdog.until(self.loop.time() + (duration or self._front.settings.command_timeout))
@@ -141,6 +151,7 @@ class SmtpSession(SMTP):
     # The life of a session.
 
     async def _handle_client(self) -> None:
+        self._phase = Phase.TALKING
         try:
             await self._welcome()
         except (EndOfInput, Interrupted):
@@ -149,12 +160,12 @@ class SmtpSession(SMTP):
             log.exception("%s: the session failed", self._dialogue.id)
             self._dialogue.farewell = replies.UNAVAILABLE
         finally:
-            self._is_ending = True
+            self._phase = Phase.PARTING
             await self._part()
 
     async def _welcome(self) -> None:
         caller, transport = self._caller, self._outbox.transport
-        if transport is None:
+        if transport is None or (self._inbox.has_ended and self._inbox.is_empty):
             raise EndOfInput
         connection = Connection(
             id=self._dialogue.id,
@@ -189,11 +200,13 @@ class SmtpSession(SMTP):
         """Tell the client, the visit, and in the end the registry."""
         try:
             if self._dialogue.farewell is not None:
+                if self._dialogue.farewell not in AT_ONCE:
+                    self._note("ended by us", str(self._dialogue.farewell))
                 self._outbox.say(self._dialogue.farewell)
                 self._outbox.flush()
             await self._dialogue.end()
         finally:
-            self._is_over = True
+            self._phase = Phase.OVER
             self._close()
 
     def _close(self) -> None:
@@ -208,6 +221,9 @@ class SmtpSession(SMTP):
         else:  # closing with unread input would reset the connection, and the client might never read our last words
             self._inbox.discard()
             transport.write_eof()
+
+    def _note(self, what: str, why: str) -> None:
+        log.info("%s (%s): %s: %s", self._dialogue.id, self._caller.ip, what, why)
 
     def _abort(self) -> None:
         if self._outbox.transport is not None:
@@ -229,8 +245,12 @@ class SmtpSession(SMTP):
                 plain, self, context, server_side=True, ssl_handshake_timeout=self._front.settings.handshake_timeout
             )
         except OSError as error:  # the loop has closed the connection, and tells nobody
-            log.info("%s: the TLS handshake failed: %s", self._dialogue.id, error)
+            self._note("the TLS handshake failed", str(error) or "the client went")
             raise EndOfInput from error
+        except asyncio.CancelledError:
+            if self._inbox.has_ended:  # uvloop tells of a deadline by connection_lost alone
+                self._note("the TLS handshake failed", "it took too long")
+            raise
         if transport is None or transport.is_closing():
             raise EndOfInput
         self._attach(transport)

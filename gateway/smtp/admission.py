@@ -59,17 +59,17 @@ class Admission:
         """Of the host."""
         return self._counts.total(self._all)
 
-    def refusal(self, ip: Address, role: Role) -> Limit | None:
-        """Why this client would now be refused; counts nothing, and is cheap."""
-        return next((limit for limit, key, most in self._limits(ip, role) if self._counts.total(key) >= most), None)
-
     def admit(self, ip: Address, role: Role) -> Place | Limit:
         """Count a connection of this client, or say why not."""
         if role is not Role.STRANGER:
             return Place((self._all,) if self._counts.add(self._all) else ())
+        limits = self._limits(ip)
+        for limit, key, most in limits:  # before anything is counted: a refusal takes nothing from others
+            if self._counts.total(key) >= most:
+                return limit
         taken: list[int] = []
-        for limit, key, most in self._limits(ip, role):
-            if not self._counts.take(key, most):
+        for limit, key, most in limits:
+            if not self._counts.claim(key, most):
                 self._leave(taken)
                 return limit
             taken.append(key)
@@ -82,15 +82,13 @@ class Admission:
         for key in keys:
             self._counts.leave(key)
 
-    def _limits(self, ip: Address, role: Role) -> "tuple[tuple[Limit, int, int], ...]":
+    def _limits(self, ip: Address) -> tuple[tuple[Limit, int, int], ...]:
         """Each limit with what is counted under it; the narrowest first, since its refusal tells most."""
-        if role is not Role.STRANGER:
-            return ()
-        limits, key = self._settings, self._counts.key
-        prefix = limits.ipv4_prefix if isinstance(ip, IPv4Address) else limits.ipv6_prefix
-        network = int(ip) >> (ip.max_prefixlen - prefix)
+        limits, key, number, version = self._settings, self._counts.key, int(ip), ip.version
+        prefix = limits.ipv4_prefix if version == 4 else limits.ipv6_prefix
+        network = number >> (ip.max_prefixlen - prefix)
         return (
-            (Limit.ADDRESS, key(f"address {ip}"), limits.max_connections_per_address),
-            (Limit.PREFIX, key(f"network {network:x}/{prefix} of IPv{ip.version}"), limits.max_connections_per_prefix),
+            (Limit.ADDRESS, key(f"IPv{version} address {number:x}"), limits.max_connections_per_address),
+            (Limit.PREFIX, key(f"IPv{version} network {network:x}/{prefix}"), limits.max_connections_per_prefix),
             (Limit.CONNECTIONS, self._all, limits.max_connections),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.smtp.intake import Intake
 
-_chunk_re = re.compile(r"([0-9]{1,20})(?: +(LAST))?\Z", re.IGNORECASE)
+_chunk_re = re.compile(r"([0-9]{1,20})(?: +(LAST))?\Z", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

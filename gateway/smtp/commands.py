@@ -24,10 +24,12 @@ _helo_re = re.compile(rf"[!-~]{{1,{MAX_HELO}}}\Z")
 _path_re = re.compile(r" ?(<(?:[^<>\"\\ ]|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z")
 _parameter_re = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?\Z")
 _xtext = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"
-_notify_re = re.compile(r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE)
+_notify_re = re.compile(
+    r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE | re.ASCII
+)
 _orcpt_re = re.compile(rf"[A-Za-z0-9-]{{1,40}};(?:{_xtext}|[\x80-\U0010ffff]){{1,500}}\Z")
 _envid_re = re.compile(rf"{_xtext}{{1,100}}\Z")
-_ret_re = re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE)
+_ret_re = re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE | re.ASCII)
 _size_re = re.compile(r"[0-9]{1,20}\Z")
 
 
@@ -40,7 +42,7 @@ def split_command(line: bytes) -> tuple[str, str] | BadLine:
     if _control_re.search(text):
         return BadLine.UNREADABLE
     verb, _, argument = text.partition(" ")
-    return verb.upper(), argument.strip(" ")
+    return verb.upper() if verb.isascii() else verb, argument.strip(" ")  # some letters have an ASCII upper case
 
 
 def is_helo_name(name: str) -> bool:

@@ -215,9 +215,10 @@ class Dialogue:
     async def _be_greeted(self, connection: Connection, greeting: Greeting) -> None:
         if not is_helo_name(connection.helo):
             return self._voice.refuse(replies.HELO_SYNTAX)
-        connection = replace(connection, **self._stated)
+        if self._stated:
+            connection = replace(connection, **self._stated)
         await self._mailing.end()
-        self._connection, self._offer = replace(connection, helo=""), None
+        self._offer = None
         refusal = await self._visit.helo(connection)
         if refusal is not None:
             return self._voice.answer(refusal)

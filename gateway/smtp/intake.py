@@ -90,7 +90,7 @@ class Intake:
         """What is wrong in the header is not normalised: where its fields and the body begin must be the same for those
         who check the message as it came and for those who get it as it goes on."""
         header = self._take_header(octets)
-        if (fault := _flaw_in(octets[:header], self._line, self._max_line)) is not None:
+        if header and (fault := _flaw_in(octets[:header], self._line, self._max_line)) is not None:
             return fault
         body, begun = (octets[header:], 0) if header else (octets, self._line)
         if _flaw_in(body, begun, self._max_line) is not None:

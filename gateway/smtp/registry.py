@@ -84,7 +84,7 @@ class Sessions:
         """A place for a client at this address, or what to tell it: then no session need be made for it."""
         if self.is_draining:
             return replies.SHUTTING_DOWN
-        place = self._admission.refusal(ip, role) or self._admission.admit(ip, role)
+        place = self._admission.admit(ip, role)
         return self._turn_away(place) if isinstance(place, Limit) else place
 
     def enter(self, session: Draining, place: Place) -> None:

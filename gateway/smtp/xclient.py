@@ -48,7 +48,7 @@ def parse_xclient(argument: str, before: Connection) -> Connection | Reply:
     if not seen:
         return replies.XCLIENT_SYNTAX
     if "ip" in fields:
-        before = replace(before, port=0, helo="", esmtp=False, early_talker=False, via=before.via or before.ip)
+        before = replace(before, port=0, helo="", esmtp=False, via=before.via or before.ip)
     return replace(before, **fields)
 
 

@@ -177,6 +177,24 @@ class TestPartOfTheBody:
 
 
 @pytest.mark.parametrize(
+    ("added", "rule", "action"),
+    [
+        (b"Subject: Send money to eve\r\n", "field-repeated", "tag"),
+        (b"Reply-To: eve@evil.example\r\n", "dkim-unsigned", "accept"),
+        (b"Content-Type: text/html\r\n", "dkim-unsigned", "accept"),
+    ],
+)
+def test_field_that_was_put_above_a_signature_is_noticed(
+    gateway: RunningGateway, added: bytes, rule: str, action: str
+) -> None:
+    """Ann's message, brought by eve. The signature verifies as before, since it covers the lowest field of a name."""
+    sent = Sent(gateway, added + by_ann(letter("From: ann@sender.example")), sender=EVE, source=EVES_HOST)
+    assert sent.found("dmarc").startswith("dmarc=pass")
+    assert rule in sent.rules
+    assert sent.record["action"] == action
+
+
+@pytest.mark.parametrize(
     ("signed", "expires", "word", "faults"),
     [
         (-60, 3600, "pass", set()),

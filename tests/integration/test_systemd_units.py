@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.system.listening import NAME_OF_TLS
 from tests.support.supervised import ROOT, Supervised, until
 
 DEPLOY = ROOT / "deploy"
@@ -69,8 +70,10 @@ def test_units_are_without_error(tmp_path: Path) -> None:
     """With a program that exists here in the place of the installed one."""
     service = (DEPLOY / "mailward.service").read_text()
     (tmp_path / "mailward.service").write_text(service.replace("/usr/bin/mailward", "/bin/true"))
-    shutil.copy(DEPLOY / "mailward.socket", tmp_path)
-    units = [str(tmp_path / "mailward.service"), str(tmp_path / "mailward.socket")]
+    sockets = ("mailward.socket", "mailward-tls.socket")
+    for name in sockets:
+        shutil.copy(DEPLOY / name, tmp_path)
+    units = [str(tmp_path / name) for name in ("mailward.service", *sockets)]
     verified = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
     assert (verified.returncode, verified.stderr) == (0, "")
 
@@ -121,6 +124,14 @@ def test_watchdog_is_fed_only_while_loops_turn(manager: Manager, tmp_path: Path)
         assert "WATCHDOG" not in manager.what_comes_in(0.6)  # twice the interval
         (tmp_path / "failing").unlink()
         manager.hears("WATCHDOG=1")
+
+
+def test_socket_for_tls_has_the_name_that_says_so() -> None:
+    names = {
+        unit: re.search(r"^FileDescriptorName=(\S+)$", (DEPLOY / unit).read_text(), re.MULTILINE)[1]  # type: ignore[index]
+        for unit in ("mailward.socket", "mailward-tls.socket")
+    }
+    assert names == {"mailward.socket": "smtp", "mailward-tls.socket": NAME_OF_TLS}
 
 
 @needs_systemd
@@ -176,7 +187,7 @@ if ctypes.CDLL(None).prctl({PR_SET_MDWE}, *map(ctypes.c_ulong, ({PR_MDWE_REFUSE_
 """
 
 USE_LIBRARIES = """
-import aiodns, asyncio, dkim, greenlet, mmap, re2, spf, ssl, uvloop
+import aiodns, asyncio, dkim, greenlet, mmap, psycopg, re2, spf, sqlalchemy, ssl, uvloop
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -191,6 +202,7 @@ key = rsa.generate_private_key(65537, 2048)
 signature = key.sign(b"text", padding.PKCS1v15(), hashes.SHA256())
 key.public_key().verify(signature, b"text", padding.PKCS1v15(), hashes.SHA256())
 assert re2.compile("(a+)+").search("aab")
+assert sqlalchemy.create_engine("sqlite://").connect().exec_driver_sql("SELECT 7").scalar() == 7
 assert greenlet.greenlet(lambda: 5).switch() == 5
 ssl.create_default_context()
 

@@ -1,12 +1,20 @@
 """The session in transcripts: what a client sends and what it is told (RFC 5321 sections 3 and 4)."""
 
+import asyncio
+import socket
+from ipaddress import ip_address
+from typing import cast
+
 import pytest
 
 from gateway.connection import Role
 from gateway.envelope import Address
-from gateway.reply import reply
+from gateway.reply import Reply, reply
+from gateway.session import SmtpSession
+from gateway.smtp.caller import Caller
 from tests.support.front import listening
 from tests.support.loops import on_both_loops
+from tests.support.waiting import until
 
 
 @on_both_loops
@@ -334,3 +342,35 @@ async def test_half_closed_client_still_gets_its_replies() -> None:
             "250 2.0.0",
         ]
         assert gateway.told.messages == [b"x\r\n"]
+
+
+class HastilyEnded(SmtpSession):
+    """One whose connection ends before its task has come to its first step, as uvloop has it in a flood."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if not self.eof_received():
+            transport.close()
+
+
+class HastilyCut(SmtpSession):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        cast(asyncio.Transport, transport).abort()
+        self.cut()
+
+
+@pytest.mark.parametrize("hasty", [HastilyEnded, HastilyCut])
+@on_both_loops
+async def test_session_that_ends_before_its_first_step_keeps_no_place(hasty: type[SmtpSession]) -> None:
+    caller = Caller(ip=ip_address("127.0.0.1"), port=1, role=Role.STRANGER)
+    async with listening() as gateway:
+        place = gateway.sessions.admit(caller.ip, caller.role)
+        assert not isinstance(place, Reply)
+        session = hasty(gateway.front, caller)
+        gateway.sessions.enter(session, place)
+        client, ours = socket.socketpair()
+        ours.setblocking(False)
+        await session.begin(ours)
+        client.close()
+        await until(lambda: gateway.sessions.connections == 0)

@@ -83,6 +83,8 @@ def test_what_is_large_is_cut_and_named(large: dict[str, FactValue]) -> None:
         encode(record_of(), "digest").replace(b"[%d," % FORMAT, b"[%d," % (FORMAT + 1), 1),
         encode(record_of(), "digest").replace(b"[%d," % FORMAT, b"[1,1,", 1),
         encode(record_of(), "digest")[:-5],
+        encode(record_of(), "digest", missing=1 << 49),
+        encode(record_of(), "digest", missing=-1),
     ],
 )
 def test_what_is_no_frame_of_ours_is_an_error(frame: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.journal.keeper import Keeper
 from tests.support.supervised import is_alive
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 # Notes what it takes, and ends at the end of the feed or by SIGTERM.
 TAKING = """
@@ -52,11 +52,12 @@ class Kept:
 
 @asynccontextmanager
 async def keeping(directory: Path, program: str = TAKING, **more: Any) -> AsyncIterator[Kept]:
-    kept = Kept(directory / "notes", program, **more)
+    kept = Kept(directory / "notes", program, **{"end_seconds": 10 * PATIENCE, **more})
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(kept.keeper.keep())
         yield kept
-        await kept.keeper.end()
+        async with asyncio.timeout(PATIENCE):
+            await kept.keeper.end()
 
 
 async def test_all_that_was_given_is_taken_before_it_ends(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ async def test_renewing_has_another_process_go_on(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_is_told_to_end_before_it_listens_has_not_failed(tmp_path: Path) -> None:
-    async with keeping(tmp_path, DEAF) as kept:
+    async with keeping(tmp_path, DEAF, end_seconds=0.1) as kept:
         await until(lambda: bool(kept.pids))
         kept.keeper.renew()
         await until(lambda: bool(kept.ends))

@@ -149,3 +149,18 @@ def test_tag_only_softens_what_is_more_severe(action: Action) -> None:
     verdict = as_tag_only(Verdict(action, reply("550 5.7.1", "no") if action.refuses else None, score=1.5))
     assert verdict.action is (Action.ACCEPT if action is Action.ACCEPT else Action.TAG)
     assert (verdict.reply, verdict.score) == (None, 1.5)
+
+
+def test_what_decides_is_the_first_rule_with_the_most_severe_action(tmp_path: Path) -> None:
+    read = rules(
+        tmp_path,
+        "spam.score > 1 -> tag",
+        "spam.score > 1 -> reject; mode = 'shadow'",
+        "spam.score > 1 -> quarantine",
+        "spam.score > 2 -> quarantine",
+        "spam.score > 1 -> 3",
+    )
+    decisive = scored(read, {"spam.score": 5.0}).decisive
+    assert decisive is not None
+    assert decisive.rule == "r2"
+    assert scored(read, {"spam.score": 0.0}).decisive is None
