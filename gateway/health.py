@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 from cryptography import x509
 
+from gateway.checks.arc import SealingKeyError, published_problem, read_sealing_key, zone_line
+from gateway.checks.dnslists.testpoints import Soundness, examine_list
 from gateway.config import Settings
 from gateway.delivery.client import open_client
 from gateway.delivery.endpoint import parse_endpoint
@@ -24,7 +26,9 @@ from gateway.delivery.settings import MAILDIR, RouteSettings
 from gateway.delivery.wire import Broken
 from gateway.scoring.client import Patience, Spamd
 from gateway.scoring.hosts import parse_address
+from gateway.system import descriptors
 from gateway.system.dns import DnsResolver, Resolver, Status
+from gateway.system.panic import Panic
 from gateway.system.tls import TlsError, server_tls
 
 # Every block list lists 127.0.0.2 (RFC 5782 section 5); this one answers large public resolvers with 127.255.255.254
@@ -33,6 +37,8 @@ BLOCK_LIST_TEST = "2.0.0.127.zen.spamhaus.org"
 BLOCK_LIST_ERRORS = "127.255.255."
 FOREIGN_RECIPIENT = "postmaster@example.net"  # of nobody's domain (RFC 2606): whoever takes mail for it relays for us
 CERTIFICATE_WARNING_DAYS = 14
+# Bits of a network of which somebody may know every host, by IP version and by whether it is a private one.
+WIDEST = {(4, True): 16, (4, False): 24, (6, True): 48, (6, False): 64}
 RELEASED = 1795478400  # Unix time, 24 November 2026: a clock before it is wrong
 CLOCK_UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 
@@ -70,16 +76,32 @@ async def examine_host(
     """Every question in turn. Inside a running event loop."""
     resolver = DnsResolver(settings.dns)
     try:
-        for question in (_dns(resolver, settings), _names(resolver, settings), _spamds(settings), _routes(settings)):
+        for question in (
+            _dns(resolver, settings),
+            _lists(resolver, settings),
+            _names(resolver, settings),
+            _spamds(settings),
+            _routes(settings),
+            _sealing(resolver, settings),
+        ):
             async for finding in question:
                 yield finding
     finally:
         await resolver.close()
+    for name in ("balancers", "xclient"):
+        for network in getattr(settings.networks, name):
+            yield _trusted(name, network)
     yield _certificate(settings, clock())
     yield _clock(clock(), synchronised=synchronised())
+    yield _descriptors(settings.session.max_connections)
     for directory in (settings.state_directory, settings.spool_directory, settings.quarantine.directory):
         if directory:
             yield _directory(directory)
+    panic = Panic(settings.state_directory)
+    if panic.is_on():
+        yield _panic(panic.why())
+    if settings.journal.enabled:
+        yield _journal(settings.journal.place(settings.state_directory))
 
 
 async def _dns(resolver: Resolver, settings: Settings) -> Findings:
@@ -101,6 +123,13 @@ async def _dns(resolver: Resolver, settings: Settings) -> Findings:
     else:
         advice = "If this host has a way to the internet, look at the resolver; SpamAssassin's network tests need it."
         yield Finding(Grade.WARNING, f"a block list gave no answer ({listed.status})", advice)
+
+
+async def _lists(resolver: Resolver, settings: Settings) -> Findings:
+    for name, dnslist in settings.dnslist.items():
+        examined = await examine_list(dnslist, resolver)
+        grade = Grade.GOOD if examined.soundness is Soundness.SOUND else Grade.WARNING
+        yield Finding(grade, f"DNS list {name} {examined.text}", examined.advice)
 
 
 async def _names(resolver: Resolver, settings: Settings) -> Findings:
@@ -161,8 +190,6 @@ async def _next_hop(settings: Settings, name: str, route: RouteSettings, host: s
         return Finding(Grade.WARNING, f"{where}: {error}", "It takes a connection but not the questions of a client.")
     finally:
         client.close()
-    if settings.session.offer_dsn and "DSN" not in client.capabilities:
-        return Finding(Grade.BAD, f"{where} does not offer DSN, and we do", "Set offer_dsn = false in [session].")
     if not answers[0].is_success:
         advice = "It must take mail from this host: look at its access lists."
         return Finding(Grade.BAD, f"{where} takes no mail from us: {answers[0]}", advice)
@@ -170,6 +197,37 @@ async def _next_hop(settings: Settings, name: str, route: RouteSettings, host: s
         advice = "Take this host out of its relay networks (Postfix: mynetworks, smtpd_relay_restrictions)."
         return Finding(Grade.BAD, f"{where} would relay for us to anywhere", advice)
     return Finding(Grade.GOOD, f"{where} answers, and does not relay for us")
+
+
+async def _sealing(resolver: Resolver, settings: Settings) -> Findings:
+    """Whether receivers find the key that they need for our ARC seals."""
+    seal = settings.arc.seal
+    if seal.key is None:
+        return
+    try:
+        key = read_sealing_key(seal.key)
+    except SealingKeyError as error:
+        yield Finding(Grade.BAD, f"nothing can be sealed: {error}", "Correct [arc.seal] key.")
+        return
+    answer = await resolver.query(seal.key_name, "TXT")
+    if problem := published_problem(key, answer):
+        grade = Grade.WARNING if answer.is_temporary else Grade.BAD
+        yield Finding(
+            grade,
+            f"the sealing key at {seal.key_name}: {problem}",
+            f"Have there: {zone_line(seal.key_name, key.record)}",
+        )
+    else:
+        yield Finding(Grade.GOOD, f"the sealing key is published at {seal.key_name}")
+
+
+def _trusted(name: str, network: IPv4Network | IPv6Network) -> Finding:
+    """Whether everybody can be known who could pass for any client."""
+    text = f"[networks] {name} trusts {network}"
+    if network.prefixlen < WIDEST[network.version, network.is_private]:
+        advice = "Name the hosts themselves: everybody in there can pass for any client, our own networks included."
+        return Finding(Grade.WARNING, f"{text}, which is wide", advice)
+    return Finding(Grade.GOOD, text)
 
 
 def _certificate(settings: Settings, now: float) -> Finding:
@@ -220,6 +278,34 @@ def _clock(now: float, *, synchronised: bool) -> Finding:
         advice = "Start a time service (systemd-timesyncd, chrony): signatures are judged by the clock."
         return Finding(Grade.WARNING, "the clock is not synchronised", advice)
     return Finding(Grade.GOOD, "the clock is synchronised")
+
+
+def _descriptors(connections: int) -> Finding:
+    """Any worker may come to hold all connections of the host."""
+    available, needed = descriptors.highest(), descriptors.needed_for(connections)
+    if available < needed:
+        advice = "Raise LimitNOFILE= of the service (systemctl edit mailward), or lower [session] max_connections."
+        text = f"a process may open {available} files, and max_connections = {connections} asks for {needed}"
+        return Finding(Grade.WARNING, text, advice)
+    return Finding(Grade.GOOD, f"a process may open {available} files, enough for {connections} connections")
+
+
+def _journal(place: str) -> Finding:
+    from gateway.journal.database import JournalError, NoJournal, name, try_to_write  # SQLAlchemy is slow to load
+
+    try:
+        try_to_write(place)
+    except NoJournal:
+        return Finding(Grade.GOOD, f"the journal {name(place)} will be made when the gateway starts")
+    except JournalError as error:
+        advice = "Correct [journal] url; until then mail goes on, and nothing of it is kept for replay and reports."
+        return Finding(Grade.BAD, f"the journal {name(place)} cannot be written: {error}", advice)
+    return Finding(Grade.GOOD, f"the journal {name(place)} can be written")
+
+
+def _panic(why: str) -> Finding:
+    text = "the panic switch is on, so nothing is refused"
+    return Finding(Grade.WARNING, f"{text}: {why}" if why else text, "Once the rules are right: mailward panic off.")
 
 
 def _directory(path: Path) -> Finding:

@@ -371,6 +371,6 @@ async def test_session_that_ends_before_its_first_step_keeps_no_place(hasty: typ
         gateway.sessions.enter(session, place)
         client, ours = socket.socketpair()
         ours.setblocking(False)
-        await session.begin(ours)
+        await asyncio.gather(asyncio.create_task(session.begin(ours)), return_exceptions=True)
         client.close()
         await until(lambda: gateway.sessions.connections == 0)
