@@ -7,15 +7,17 @@ from enum import StrEnum
 from itertools import islice
 
 from gateway.domain import is_within
-from gateway.encodedwords import decode_words, hides_words
+from gateway.encodedwords import decode_octets, decode_words, hides_words
 from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.headerfacts import REPEATED, repeated
 from gateway.mailboxes import Mailbox, MailboxError, parse_mailboxes
-from gateway.mentions import addresses, claims, domains, readable
+from gateway.mentions import addresses, claims, domains, has_undecoded_claim, readable
 from gateway.message import Field, Message
 
 MAX_FROM = 8192  # octets, of all From fields; names of many mailboxes fit, and reading it takes some milliseconds
 MAX_FIELDS = 4  # From fields that are read where there is more than one; honest mail has one
 MAX_DOMAINS = 4  # DMARC is evaluated for each (RFC 9989 section 11.5); honest mail has one, hardly ever two
+GUESSED_CHARSET = "cp1252"  # of octets that are no UTF-8, in most readers; Latin-1 and a little more
 MAX_MENTIONS = 10  # domains that are told of one display name
 
 
@@ -30,7 +32,7 @@ class Form(StrEnum):
     EMPTY = "empty"  # it names nobody, or only a group without members (RFC 6854)
     ELSEWHERE = "elsewhere"  # an address in it is not of a domain: an address literal, or no valid name
     UNCLEAR = "unclear"  # readers may take it for different addresses
-    CROWDED = "crowded"  # it is larger, or names more domains, than is looked at
+    CROWDED = "crowded"  # it is larger, or names more domains, than is looked at, or one in an unknown charset
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ FACTS = (
 MESSAGE_FACTS = (
     _fact("message.size", FactType.NUMBER, "The size of the message in octets", 0),
     _fact("message.malformed", FactType.NUMBER, "Lines of the header that are no field", 0),
+    REPEATED,
     _fact("subject", FactType.STRING, "The first Subject field, decoded", ""),
     _fact("received.count", FactType.NUMBER, "The number of Received fields", 0),
 )
@@ -132,6 +135,7 @@ def message_facts(message: Message, author: Author) -> dict[str, FactValue]:
         **author.facts(),
         "message.size": message.size,
         "message.malformed": len(message.named("")),
+        REPEATED.name: repeated(message),
         "subject": decode_words(subjects[0].value) if subjects else "",
         "received.count": len(message.named("received")),
     }
@@ -186,17 +190,25 @@ def _unclear(fields: tuple[Field, ...], form: Form, problem: str, found: tuple[s
     looked_at = fields[:MAX_FIELDS]
     share = MAX_FROM // max(len(looked_at), 1)
     claimed = _first(MAX_DOMAINS + 1, _claimed(looked_at, share))
-    is_hidden = any(len(field.raw) > share or hides_words(field.value) for field in looked_at)
+    is_hidden = any(len(field.raw) > share or _hides_domain(field) for field in looked_at)
     if len(fields) > MAX_FIELDS or len(claimed) > MAX_DOMAINS or is_hidden:
         form = Form.CROWDED
     return Author(addresses=found, domain="", problem=problem, form=form, claimed=claimed[:MAX_DOMAINS])
 
 
 def _claimed(fields: tuple[Field, ...], octets: int) -> Iterator[str]:
-    """Every domain that the first `octets` of each field claim, as it is written and as it is shown."""
+    """Every domain that the first `octets` of each field claim, as it is written and as it is shown; where they are in
+    no known charset, by the one that most readers try then."""
     for field in fields:
         yield from claims(readable(field.text[:octets]))
         yield from claims(_shown(field.value))
+        if has_undecoded_claim(field.text[:octets]):
+            yield from claims(readable(decode_octets(field.value[:octets], GUESSED_CHARSET) or ""))
+
+
+def _hides_domain(field: Field) -> bool:
+    """It can name a domain that no claim of it shows."""
+    return hides_words(field.value) or has_undecoded_claim(field.text)
 
 
 def _first(count: int, names: Iterator[str]) -> tuple[str, ...]:

@@ -5,22 +5,34 @@ What a mechanism can be told stands beside the mechanism; this module puts the s
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_args
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
 from gateway import tomlfile
 from gateway.addresses import split_host_port
 from gateway.checks.arc import ArcSettings
 from gateway.checks.dkim import DkimSettings
+from gateway.checks.dnslists import DnsListSettings, ListName
 from gateway.checks.spamd import SpamdSettings
 from gateway.checks.spf import SpfSettings
 from gateway.delivery.quarantine import QuarantineSettings
 from gateway.delivery.routes import DEFAULT_ROUTE, DomainSettings, RouteSettings
 from gateway.domain import canonical_domain
+from gateway.journal.settings import JournalSettings
 from gateway.settings import Section
 from gateway.smtp.settings import SessionSettings
 from gateway.supervisor import SupervisorSettings
@@ -34,7 +46,7 @@ DEFAULT_PATH = Path("/etc/mailward/mailward.toml")
 
 _identity_re = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?\Z")
 
-_UNKNOWN_ROUTE = "unknown_route"  # our own kind of error, beside those of pydantic
+_UNKNOWN_NAME = "unknown_name"  # our own kind of error, beside those of pydantic
 
 # What is said in place of pydantic's words, by the kind of the error: of a file, not of Python's types.
 _WORDS = {
@@ -42,6 +54,7 @@ _WORDS = {
     "dict_type": "must be a table",
     "tuple_type": "must be a list in square brackets",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
     "string_type": "must be text in quotes",
     "path_type": "must be a path in quotes",
     "int_type": "must be a whole number",
@@ -79,6 +92,15 @@ def _identity(text: str) -> str:
     return text
 
 
+def _time_zone(name: str) -> str:
+    try:
+        if name:
+            ZoneInfo(name)
+    except (ValueError, OSError, LookupError) as error:
+        raise ValueError(f'"{name}" is no time zone of this host') from error
+    return name
+
+
 def _network(value: Any) -> IPv4Network | IPv6Network:
     return ip_network(str(value))
 
@@ -89,20 +111,23 @@ def _with_default(routes: dict[str, RouteSettings]) -> dict[str, RouteSettings]:
     return routes
 
 
-def _with_known_route(domain: DomainSettings, info: ValidationInfo) -> DomainSettings:
-    routes = info.data.get("route", {domain.route: None})  # without routes there is a problem already
-    if domain.route not in routes:
-        known = {"route": domain.route, "hint": did_you_mean(domain.route, routes)}
-        raise PydanticCustomError(_UNKNOWN_ROUTE, "there is no [route.{route}]", known)
+def _with_known_names(domain: DomainSettings, info: ValidationInfo) -> DomainSettings:
+    for key, name in (("route", domain.route), ("profile", domain.profile)):
+        tables = info.data.get(key, {name: None})  # without them there is a problem already
+        if name and name not in tables:
+            known = {"key": key, "name": name, "hint": did_you_mean(name, tables)}
+            raise PydanticCustomError(_UNKNOWN_NAME, "there is no [{key}.{name}]", known)
     return domain
 
 
 Domain = Annotated[str, AfterValidator(_domain)]
 Identity = Annotated[str, AfterValidator(_identity)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
+ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Routes = Annotated[dict[str, RouteSettings], AfterValidator(_with_default)]
-RoutedDomain = Annotated[DomainSettings, AfterValidator(_with_known_route)]
+KnownDomain = Annotated[DomainSettings, AfterValidator(_with_known_names)]
 
 
 class NetworkSettings(Section):
@@ -110,19 +135,26 @@ class NetworkSettings(Section):
     under that of somebody we trust."""
 
     own: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
-    """Our own networks: exempt from SPF and from limits, and trusted and internal for SpamAssassin."""
+    """Our own networks: exempt from SPF, DNS lists and limits, and trusted and internal for SpamAssassin."""
 
     relays: tuple[Network, ...] = ()
-    """Relay partners, such as a secondary MX or a forwarding service: exempt from SPF and from limits; SpamAssassin
-    judges the client before them."""
+    """Relay partners, such as a secondary MX or a forwarding service: exempt from SPF, DNS lists and limits;
+    SpamAssassin judges the client before them."""
+
+    balancers: tuple[Network, ...] = ()
+    """TCP balancers whose connections begin with a PROXY header, version 1 or 2 (HAProxy: send-proxy). A connection of
+    theirs without one is closed without a word; from nobody else is a header believed."""
+
+    xclient: tuple[Network, ...] = ()
+    """Mail proxies that may speak for other clients by XCLIENT. What they say of a client decides how it is judged."""
 
 
 class LimitSettings(Section):
-    """The table [limits]: limits of a message as a whole."""
+    """The table [limits]: limits of a message as a whole, and of all messages of the host at once."""
 
-    header_size: int = Field(default=256 * 1024, ge=16 * 1024)
-    """Octets of the header section. Each field is held in memory and looked at by every check; real ones stay below
-    64 KiB."""
+    header_size: int = Field(default=256 * 1024, ge=16 * 1024, le=1024 * 1024)
+    """Octets of the header section, at most 1 MiB. Each field is held in memory and looked at by every check; real ones
+    stay below 64 KiB."""
 
     received: int = Field(default=100, ge=10)
     """Received fields above which a message is taken to loop; RFC 5321 section 6.3 asks for no less than 100."""
@@ -132,6 +164,13 @@ class LimitSettings(Section):
 
     spool_memory: int = Field(default=256 * 1024, ge=4096)
     """Octets of a message that are held in memory; a larger one goes to an unlinked file in the spool directory."""
+
+    memory: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+    """Octets of all messages that are held in memory; beyond it each goes to its file from its first 32 KiB on."""
+
+    messages: int = Field(default=300, ge=1)
+    """Messages that are processed at once, from their final dot to the answer; while there are as many, MAIL and DATA
+    are answered 452 4.3.1. Each takes up to one MiB beside its spool, and three descriptors."""
 
     check_timeout: float = Field(default=30.0, gt=0)
     """Seconds that SPF, DKIM, ARC, DMARC and the reverse name have each. What has not answered by then is
@@ -150,6 +189,26 @@ class RulesSettings(Section):
     shipped: bool = True
     """Whether the shipped rules are read at all."""
 
+    candidate: Path | None = None
+    """Rules that may come to stand in place of the site's: what they would decide is recorded beside every verdict, and
+    never acted on. An error in them is logged and changes nothing else."""
+
+    timezone: TimeZone = ""
+    """The time zone in which rules read the time, such as "Europe/Vienna". Empty: that of the host."""
+
+    @property
+    def zone(self) -> tzinfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
+
+
+class ProfileSettings(Section):
+    """Other rules for the mail of some domains, which name the profile. Recipients of different profiles are taken in
+    transactions of their own."""
+
+    rules: Path | None = None
+    """A directory of rules files that is read after the site's. Without one the fact recipient.profile is all there
+    is."""
+
 
 class Settings(Section):
     """All of mailward.toml."""
@@ -167,6 +226,10 @@ class Settings(Section):
     listen: tuple[HostPort, ...] = Field(default=("0.0.0.0:25", "[::]:25"), min_length=1)
     """Where mail is awaited; not used where systemd passes sockets."""
 
+    listen_tls: tuple[HostPort, ...] = ()
+    """Where clients begin with a TLS handshake (RFC 8314 section 3), such as "0.0.0.0:465"; not used where systemd
+    passes sockets."""
+
     state_directory: Path = Path("/var/lib/mailward")
     """For what must outlive a restart: the panic switch, the quarantine, a self-made certificate."""
 
@@ -178,14 +241,17 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     tls: TlsSettings = TlsSettings()
     dns: DnsSettings = DnsSettings()
+    dnslist: dict[ListName, DnsListSettings] = Field(default_factory=dict)
     spf: SpfSettings = SpfSettings()
     dkim: DkimSettings = DkimSettings()
     arc: ArcSettings = ArcSettings()
     spamd: SpamdSettings = SpamdSettings()
     rules: RulesSettings = RulesSettings()
     route: Routes
-    domain: dict[Domain, RoutedDomain] = Field(default_factory=dict)  # after the routes, which are looked up in it
+    profile: dict[ProfileName, ProfileSettings] = Field(default_factory=dict)
+    domain: dict[Domain, KnownDomain] = Field(default_factory=dict)  # after the routes and profiles that it names
     quarantine: QuarantineSettings = QuarantineSettings()
+    journal: JournalSettings = JournalSettings()
     workers: SupervisorSettings = SupervisorSettings()
     log: LogSettings = LogSettings()
 
@@ -243,8 +309,8 @@ def _told(path: TomlPath, detail: Mapping[str, Any]) -> tuple[TomlPath, str, str
     if kind == "missing":
         name = str(detail["loc"][-1])
         return (*path, name), f'the key "{name}" is missing', ""
-    if kind == _UNKNOWN_ROUTE:
-        return (*path, "route"), detail["msg"], context["hint"]
+    if kind == _UNKNOWN_NAME:
+        return (*path, context["key"]), detail["msg"], context["hint"]
     message = _WORDS[kind].format(**context) if kind in _WORDS else detail["msg"].removeprefix("Value error, ")
     return path, message[:1].lower() + message[1:], ""
 

@@ -37,6 +37,7 @@ class Connection:
     esmtp: bool = False  # greeted with EHLO
     tls: Tls | None = None
     early_talker: bool = False  # sent something before our banner
+    via: IPv4Address | IPv6Address | None = None  # the balancer or proxy of ours that brought it
 
     @property
     def protocol(self) -> str:

@@ -7,8 +7,12 @@ which is another domain with another owner. Only case and Unicode's normal form 
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import TypeVar
 
 import idna
+
+T = TypeVar("T")
 
 MAX_DOMAIN = 253  # characters, RFC 1035 section 2.3.4 without the length octets of the first label and the root
 MAX_LABEL = 63  # characters, RFC 1035 section 2.3.4; idna's work is quadratic in it
@@ -30,6 +34,19 @@ def canonical_domain(text: str) -> str:
 def is_within(name: str, parent: str) -> bool:
     """Whether a canonical name is `parent` or below it."""
     return name == parent or name.endswith(f".{parent}")
+
+
+def configured_for(domain: str, table: Mapping[str, T]) -> T | None:
+    """What a table has for a canonical domain: "example.org" stands for itself, ".example.org" for every name below it,
+    the longest first."""
+    if domain in table:
+        return table[domain]
+    dot = domain.find(".", 1)
+    while dot > 0:
+        if domain[dot:] in table:
+            return table[domain[dot:]]
+        dot = domain.find(".", dot + 1)
+    return None
 
 
 def _a_label(label: str) -> str:

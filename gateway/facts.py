@@ -34,7 +34,7 @@ class Fact:
 
     `absent` is the value that rules see where the fact does not apply or is not yet known; a rule never meets a
     missing fact. `values` lists the possible words of a string fact where they are known, so that the linter can
-    object to a comparison that never holds.
+    object to a comparison that never holds. What is `on_demand` is found out only where a rule reads it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Fact:
     meaning: str
     absent: FactValue
     values: tuple[str, ...] = ()
+    on_demand: bool = False
 
 
 def absent_facts(declared: Iterable[Fact]) -> dict[str, FactValue]:

@@ -15,8 +15,8 @@ from gateway.message import Message
 PREFIX = "header."
 MAX_VALUES = 20  # fields of one name that are decoded; only Received honestly comes more often
 
-# Fields that a message has once, if at all: RFC 5322 section 3.6, RFC 2045 section 3, RFC 2183 section 2. Where there are
-# two, readers differ in which they show, and a signature may cover the other one.
+# Fields that a message has once, if at all: RFC 5322 section 3.6, RFC 2045 section 3, RFC 2183 section 2. Where there
+# are two, readers differ in which they show, and a signature may cover the other one.
 SINGLE = (
     "from",
     "sender",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.checks.base import Subject
 from gateway.checks.run import NO_ANSWERS, Answers
@@ -16,7 +16,8 @@ from gateway.connection import Connection
 from gateway.edge import Refusal, refused_octets, refused_recipients, take
 from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
 from gateway.facts import FactValue
-from gateway.journey import Arrival, Examination, ask, authentication_results, examine
+from gateway.journey import Arrival, Examination, ask, examine
+from gateway.judgement import rules_for
 from gateway.lines import as_sent, to_crlf
 from gateway.message import CHUNK
 from gateway.parts import Parts
@@ -27,6 +28,9 @@ from gateway.policy.rule import Rule
 from gateway.policy.verdict import Mode
 from gateway.serve import build_parts
 from gateway.system.dns import Resolver
+from gateway.tracefields import authentication_results
+
+Parsed = TypeVar("Parsed")
 
 CHECKS = ("iprev", "spf", "dkim", "arc", "dmarc", "spam")  # keys of the JSON that are always there
 
@@ -67,11 +71,8 @@ class Case:
     ) -> "Case":
         """Addresses may stand in angle brackets or not. Raises CaseError."""
         sent = Octets(as_sent(raw))
-        try:
-            sender = parse_reverse_path(_bracketed(mail_from))
-            accepted = tuple(Recipient(parse_forward_path(_bracketed(address))) for address in recipients)
-        except PathError as error:
-            raise CaseError(str(error)) from error
+        sender = _parsed(parse_reverse_path, mail_from)
+        accepted = tuple(Recipient(_parsed(parse_forward_path, address)) for address in recipients)
         envelope = Envelope(
             id="check",
             sender=sender,
@@ -84,7 +85,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A rule that matched, and the value of each part of its condition."""
+    """A rule, and the value of each part of its condition."""
 
     rule: Rule
     parts: tuple[Explained, ...]
@@ -98,6 +99,7 @@ class Inspection:
     examination: Examination
     authentication_results: str  # the value of the field, in one line
     explanations: tuple[Explanation, ...]
+    unmatched: tuple[Explanation, ...]  # the rules that do not match
 
     @property
     def verdict(self) -> dict[str, Any]:
@@ -105,7 +107,8 @@ class Inspection:
         return {
             "action": verdict.action.value,
             "reply": str(verdict.reply) if verdict.reply else "",
-            "rules": [hit.rule for hit in verdict.hits if hit.mode is Mode.ENFORCE],
+            "decided_by": verdict.decisive.rule if verdict.decisive else "",
+            "rules": list(verdict.enforced),
             "shadow": [hit.rule for hit in verdict.hits if hit.mode is Mode.SHADOW],
             "score": verdict.score,
             "total": verdict.total,
@@ -152,11 +155,13 @@ class Inspector:
         )
         examination = await examine(self.parts, arrival)
         field = authentication_results(self.parts, examination.answers)
+        explained, matched = tuple(_explanations(self.parts, examination)), frozenset(examination.verdict.rules)
         return Inspection(
             refused=(*self._refused_recipients(case.envelope), *refused_octets(intake)),
             examination=examination,
             authentication_results=b" ".join(field.partition(b":")[2].split()).decode("utf-8", "replace"),
-            explanations=tuple(_explanations(self.parts, examination)),
+            explanations=tuple(each for each in explained if each.rule.id in matched),
+            unmatched=tuple(each for each in explained if each.rule.id not in matched),
         )
 
     def _connection(self, case: Case) -> Connection:
@@ -207,16 +212,19 @@ def read_case(line: bytes) -> tuple[str, Case]:
     return file, Case.of(raw, ip=address, helo=helo, mail_from=mail_from, recipients=recipients)
 
 
-def _bracketed(address: str) -> str:
-    return address if address.startswith("<") else f"<{address}>"
+def _parsed(parse: Callable[[str], Parsed], address: str) -> Parsed:
+    """What stands between angle brackets, or should. Raises CaseError."""
+    try:
+        return parse(address if address.startswith("<") else f"<{address}>")
+    except PathError as error:
+        raise CaseError(f'"{address}": {error}') from error
 
 
 def _explanations(parts: Parts, examination: Examination) -> Iterator[Explanation]:
-    facts: Mapping[str, FactValue] = known_facts(parts.rules, examination.facts, examination.verdict)
-    matched = frozenset(examination.verdict.rules)
-    for rule in parts.rules.rules:
-        if rule.id in matched:
-            yield Explanation(rule, explain(rule.condition, facts))
+    rules = rules_for(parts.profiles, examination.subject.envelope)
+    facts: Mapping[str, FactValue] = known_facts(rules, examination.facts, examination.verdict)
+    for rule in rules.rules:
+        yield Explanation(rule, explain(rule.condition, facts))
 
 
 def _plain(value: FactValue) -> Any:

@@ -6,32 +6,33 @@
 `Journey` is one client's connection: the session calls it, and what it answers is what the client is told.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.author import find_author, message_facts
-from gateway.authres.field import AuthenticationResults, build
+from gateway.author import find_author
+from gateway.authres.edits import edit
 from gateway.authres.marks import marks
-from gateway.authres.received import loop_problem, received_field
+from gateway.authres.received import loop_problem
 from gateway.authres.stamp import for_scanners, stamp
+from gateway.checks.ahead import Ahead
 from gateway.checks.base import Subject
-from gateway.checks.iprev import confirmed_name
-from gateway.checks.run import NO_ANSWERS, Answers, Wave, run_wave
+from gateway.checks.iprev import NAME_FACTS, confirmed_name
+from gateway.checks.run import Answers, Wave, run_wave
 from gateway.connection import Connection
+from gateway.delivery.base import NextHop
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope, Recipient
-from gateway.facts import Facts, FactValue, Stage
+from gateway.facts import Facts, Stage
+from gateway.judgement import facts_of, judge, judge_by_candidate, rules_for
 from gateway.message import Content, HeaderTooLarge, Stamped, parse_message
 from gateway.parts import Parts
-from gateway.policy.decide import as_tag_only, decide
-from gateway.policy.verdict import UNDECIDED, Action, Verdict
-from gateway.realm import is_role_account
-from gateway.record import Event
-from gateway.recorder import lost_record, message_record, refusal_record, unread_record
+from gateway.policy.verdict import Action, Verdict
+from gateway.record import Basis, Event
+from gateway.recorder import candidate_noted, lost_record, message_record, refusal_record, unread_record
 from gateway.reply import Reply, reply
 from gateway.system.spool import Spool
+from gateway.tracefields import seal, trace_fields
 from gateway.transaction import Transaction
 from gateway.visit import INTERNAL_ERROR, Visit
 
@@ -51,6 +52,7 @@ class Arrival:
     connection: Connection
     envelope: Envelope
     content: Content
+    cleaned: Content | None = None  # what goes on in its place, where its lines are not as they should be
     early: Answers  # of the waves "client" and "sender"
 
 
@@ -62,38 +64,46 @@ class Examination:
     answers: Answers
     facts: Facts
     verdict: Verdict
+    candidate: Verdict | None = None  # what the candidate rules would have decided, where there are some
     stamped: Stamped | None = None
 
 
 async def examine(parts: Parts, arrival: Arrival) -> Examination:
-    """Check, judge, stamp, score and judge again. Nothing is handed on."""
+    """Check, judge, stamp, score, judge again, mark and seal. Nothing is handed on."""
     subject, answers = Subject(connection=arrival.connection, envelope=arrival.envelope), arrival.early
     try:
         message = parse_message(arrival.content, max_header=parts.limits.header_size)
     except HeaderTooLarge:
-        return _refused_unread(subject, answers, HEADER_TOO_LARGE)
+        return _refused_unread(parts, subject, answers, HEADER_TOO_LARGE)
     subject = replace(subject, message=message, author=find_author(message))
     if loop_problem(message, parts.hostname, parts.limits.received, parts.limits.own_received):
-        return _refused_unread(subject, answers, LOOPING)
+        return _refused_unread(parts, subject, answers, LOOPING)
 
     answers |= await ask(parts.waves.message, subject, answers)
     answers |= await ask(parts.waves.conclusion, subject, answers)
-    facts = facts_of(subject, answers)
+    facts = facts_of(parts, subject, answers)
     verdict = judge(parts, facts, arrival.envelope, until=Stage.AUTHENTICATED)
     if verdict.action.refuses:
-        return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict)
+        candidate = judge_by_candidate(parts, facts, arrival.envelope, until=Stage.AUTHENTICATED)
+        return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict, candidate=candidate)
 
-    stamped = stamp(message, authserv_id=parts.identity, ours=trace_fields(parts, subject, answers))
-    scored = await ask(parts.waves.scoring, replace(subject, copy=for_scanners(stamped)), answers)
-    answers, facts = answers | scored, {**facts, **found_by(scored)}
+    going_on = replace(message, content=arrival.cleaned or message.content)
+    stamped = stamp(going_on, authserv_id=parts.identity, ours=trace_fields(parts, subject, answers))
+    scanned = replace(subject, copy=for_scanners(stamped), unscanned_by=verdict.unscanned_by)
+    scored = await ask(parts.waves.scoring, scanned, answers)
+    answers, facts = answers | scored, {**facts, **scored.facts()}
     verdict = judge(parts, facts, arrival.envelope, until=Stage.SCORED)
-    marked = stamped.topped_with(marks(verdict, facts))
-    return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict, stamped=marked)
+    marked = edit(stamped, verdict.edits).topped_with(marks(verdict, facts))
+    sealed = marked if verdict.action.refuses else await seal(parts, subject, answers, marked)
+    candidate = judge_by_candidate(parts, facts, arrival.envelope, until=Stage.SCORED)
+    return Examination(
+        subject=subject, answers=answers, facts=facts, verdict=verdict, candidate=candidate, stamped=sealed
+    )
 
 
-def _refused_unread(subject: Subject, answers: Answers, verdict: Verdict) -> Examination:
+def _refused_unread(parts: Parts, subject: Subject, answers: Answers, verdict: Verdict) -> Examination:
     """No check has looked at the message, and no rule was asked."""
-    return Examination(subject=subject, answers=answers, facts=facts_of(subject, answers), verdict=verdict)
+    return Examination(subject=subject, answers=answers, facts=facts_of(parts, subject, answers), verdict=verdict)
 
 
 class Journey(Visit):
@@ -103,7 +113,7 @@ class Journey(Visit):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._connection: Connection
-        self._client_checks: asyncio.Task[Answers]
+        self._client_checks: Ahead
         self._transaction: Transaction | None = None
 
     async def connect(self, connection: Connection) -> Reply | None:
@@ -123,22 +133,32 @@ class Journey(Visit):
     async def rcpt(self, recipient: Recipient) -> Reply:
         transaction = self._under_way()
         envelope = transaction.with_recipient(recipient)
-        facts = facts_of(Subject(connection=self._connection, envelope=envelope), NO_ANSWERS)
-        verdict = judge(self._parts, facts, envelope, until=Stage.RCPT)
+        verdict = await self._early_verdict(transaction, envelope)
         answer = await self._answer_to(transaction, recipient, verdict)
         if not answer.is_success:
-            self._parts.record(refusal_record(self._connection, envelope, answer, verdict, **self._noted(transaction)))
+            found = self._so_far(transaction)
+            basis = self._basis(envelope, found)
+            candidate = judge_by_candidate(self._parts, basis.facts, envelope, until=Stage.RCPT)
+            noted = {**self._noted(transaction), "rules_digest": rules_for(self._parts.profiles, envelope).digest}
+            known = {"basis": basis, **candidate_noted(candidate), **noted}
+            self._parts.record(refusal_record(self._connection, envelope, found, answer, verdict, **known))
             return answer
         transaction.envelope = envelope
         return RECIPIENT_OK
 
-    async def message(self, spool: Spool) -> Reply:
+    async def message(self, spool: Spool, cleaned: Content | None = None) -> Reply:
         transaction = self._under_way()
         self._transaction = None
         started = time.perf_counter()
         try:
-            early = await self._client_checks | await transaction.sender_checks
-            arrival = Arrival(connection=self._connection, envelope=transaction.envelope, content=spool, early=early)
+            early = await self._client_checks.answers() | await transaction.sender_checks.answers()
+            arrival = Arrival(
+                connection=self._connection,
+                envelope=transaction.envelope,
+                content=spool,
+                cleaned=cleaned,
+                early=early,
+            )
             examination = await examine(self._parts, arrival)
             examined = time.perf_counter()
             outcome = await self._carry_out(transaction, examination, spent=examined - started)
@@ -153,6 +173,10 @@ class Journey(Visit):
         self._record(examination, outcome, steps, transaction)
         return outcome.reply
 
+    def let_go(self) -> None:
+        if self._transaction and self._transaction.delivery:
+            self._transaction.delivery.let_go()
+
     async def refused(self, reply: Reply) -> None:
         transaction = self._under_way()
         self._transaction = None
@@ -164,22 +188,36 @@ class Journey(Visit):
         if transaction is None:
             return
         if transaction.envelope.recipients:
-            self._parts.record(lost_record(self._connection, transaction.envelope, **self._noted(transaction)))
+            found = self._so_far(transaction)
+            known = {"basis": self._basis(transaction.envelope, found), **self._noted(transaction)}
+            self._parts.record(lost_record(self._connection, transaction.envelope, found, **known))
         await transaction.close()
+
+    async def _early_verdict(self, transaction: Transaction, envelope: Envelope) -> Verdict:
+        """What the rules up to RCPT decide. The client waits for those checks alone that one of them needs."""
+        needed = rules_for(self._parts.profiles, envelope).reads[Stage.RCPT]
+        await self._client_checks.tell(needed)
+        await transaction.sender_checks.tell(needed)
+        subject = Subject(connection=self._connection, envelope=envelope)
+        return judge(self._parts, facts_of(self._parts, subject, self._so_far(transaction)), envelope, until=Stage.RCPT)
+
+    def _so_far(self, transaction: Transaction) -> Answers:
+        """What has been found before there is a message."""
+        return self._client_checks.so_far | transaction.sender_checks.so_far
 
     async def _answer_to(self, transaction: Transaction, recipient: Recipient, verdict: Verdict) -> Reply:
         """Whether a recipient can be had: first what we ourselves say, then the next hop."""
-        if not self._parts.realm.holds(recipient.address):
-            return NO_RELAY
-        hop = self._parts.routes.hop_for(recipient.address.domain)
-        if hop is None:
-            return NO_ROUTE
-        if not transaction.suits(hop, recipient):
+        hop = next_hop(self._parts, recipient, verdict.route)
+        if isinstance(hop, Reply):
+            return hop
+        profile = self._parts.profiles.name_for(recipient.address.domain)
+        if not transaction.suits(hop, recipient, profile):
             return SEPARATELY
         if verdict.reply:
             return verdict.reply
-        client_name = confirmed_name((await self._client_checks).results)
-        delivery = await transaction.towards(hop, self._connection, client_name)
+        await self._client_checks.tell(NAME_FACTS)
+        client_name = confirmed_name(self._client_checks.so_far.results)
+        delivery = await transaction.towards(hop, self._connection, client_name, profile)
         return await delivery.recipient(recipient)
 
     async def _carry_out(self, transaction: Transaction, examination: Examination, *, spent: float) -> Outcome:
@@ -201,6 +239,7 @@ class Journey(Visit):
             examination.verdict,
             outcome,
             steps=steps,
+            **candidate_noted(examination.candidate),
             **self._noted(transaction),
         )
         self._parts.record(record)
@@ -208,16 +247,22 @@ class Journey(Visit):
     def _noted(self, transaction: Transaction) -> dict[str, Any]:
         """What every record says."""
         parts = self._parts
-        return {"began": transaction.began, "rules_digest": parts.rules.digest, "panic": parts.panic.is_on()}
+        digest = rules_for(parts.profiles, transaction.envelope).digest
+        return {"began": transaction.began, "rules_digest": digest, "panic": parts.panic.is_on()}
+
+    def _basis(self, envelope: Envelope, found: Answers) -> Basis:
+        """What there was to decide on where there was no message: of the checks, what had answered by then."""
+        subject = Subject(connection=self._connection, envelope=envelope)
+        return Basis(facts=facts_of(self._parts, subject, found), settled=Stage.MAIL)
 
     def _record_unread(self, event: Event, transaction: Transaction, reply: Reply, **known: Any) -> None:
-        known |= self._noted(transaction)
-        self._parts.record(unread_record(event, self._connection, transaction.envelope, reply, **known))
+        found = self._so_far(transaction)
+        known |= {"basis": self._basis(transaction.envelope, found), **self._noted(transaction)}
+        self._parts.record(unread_record(event, self._connection, transaction.envelope, found, reply, **known))
 
-    def _ask_ahead(self, wave: Wave, envelope: Envelope) -> "asyncio.Task[Answers]":
+    def _ask_ahead(self, wave: Wave, envelope: Envelope) -> Ahead:
         """Begin a wave whose answers are needed later, so that DNS is asked while the client talks."""
-        subject = Subject(connection=self._connection, envelope=envelope)
-        return asyncio.get_running_loop().create_task(ask(wave, subject, NO_ANSWERS))
+        return Ahead(wave, Subject(connection=self._connection, envelope=envelope))
 
     def _under_way(self) -> Transaction:
         if self._transaction is None:
@@ -225,51 +270,14 @@ class Journey(Visit):
         return self._transaction
 
 
+def next_hop(parts: Parts, recipient: Recipient, route: str = "") -> NextHop | Reply:
+    """Where mail for a recipient goes, by the route that a rule chose or that of the domain; or why we take none."""
+    if not parts.realm.holds(recipient.address):
+        return NO_RELAY
+    domain = recipient.address.domain
+    return (parts.routes.named(route, domain) if route else parts.routes.hop_for(domain)) or NO_ROUTE
+
+
 async def ask(wave: Wave, subject: Subject, before: Answers) -> Answers:
     """Run a wave of checks, which see what those before have found."""
     return await run_wave(wave, replace(subject, results=before.results))
-
-
-def facts_of(subject: Subject, answers: Answers) -> Facts:
-    """Everything that rules may read, as far as it is known."""
-    facts: dict[str, FactValue] = {**subject.connection.facts(), **subject.envelope.facts()}
-    if subject.message and subject.author:
-        facts |= message_facts(subject.message, subject.author)
-    return facts | found_by(answers)
-
-
-def found_by(answers: Answers) -> dict[str, FactValue]:
-    """What checks alone have to say."""
-    return {name: value for result in answers.results.values() for name, value in result.facts().items()}
-
-
-def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict:
-    """What the rules of all stages up to `until` decide. Mail to postmaster and abuse, and all mail while the panic
-    switch is on, is tagged instead of refused or put away."""
-    verdict = UNDECIDED
-    for stage in Stage:
-        if stage <= until:
-            verdict = decide(parts.rules, stage, facts, verdict)
-    if verdict.action.severity <= Action.TAG.severity:
-        return verdict
-    spared = any(is_role_account(recipient.address) for recipient in envelope.recipients)
-    return as_tag_only(verdict) if spared or parts.panic.is_on() else verdict
-
-
-def authentication_results(parts: Parts, answers: Answers) -> bytes:
-    """The one field that says what all checks found (RFC 8601)."""
-    results = [part for result in answers.results.values() for part in result.authres()]
-    return build(AuthenticationResults(parts.identity, tuple(results)))
-
-
-def trace_fields(parts: Parts, subject: Subject, answers: Answers) -> tuple[bytes, bytes]:
-    """Our Authentication-Results field and, below it, our Received field."""
-    received = received_field(
-        subject.connection,
-        subject.envelope,
-        hostname=parts.hostname,
-        client_name=confirmed_name(answers.results),
-        now=parts.clock(),
-        ident=subject.envelope.id,
-    )
-    return authentication_results(parts, answers), received

@@ -16,6 +16,9 @@ _address_re = re.compile(rf"([^{_not_in_local}]+)(?:@([^{_not_in_domain}]+))?")
 _claim_re = re.compile(rf"@([^{_not_in_domain}]+)")
 _word_re = re.compile(rf"[^{_not_in_domain}]+")
 _dress_re = re.compile(r"[\s\x00-\x2b/=?\[-\^`{-\x9f]+")  # what is not in a domain, and does not end an address either
+_hollow_label_re = re.compile(r"(?<![^.])xn--([A-Za-z0-9-]+)-(?![^.])", re.IGNORECASE)
+_dots_re = re.compile(r"\.{2,}")
+_UNDECODED = "\ufffd"  # in place of octets that are no UTF-8
 _IDEOGRAPHIC_STOP = "\u3002"  # a dot to readers of domain names (RFC 5895 section 2)
 
 # What is shown as nothing: controls, and Unicode's Default_Ignorable_Code_Point with the annotations beside it.
@@ -52,7 +55,18 @@ def claims(text: str) -> Iterator[str]:
     bare = " ".join(without_comments(text).split())
     readings = (text, _joint_re.sub(r"\1", bare), _dress_re.sub("", bare))
     words = dict.fromkeys(match[1] for reading in readings for match in _claim_re.finditer(reading))
-    yield from filter(None, map(_domain, words))
+    yield from filter(None, map(_domain_as_shown, words))
+
+
+def has_undecoded_claim(text: str) -> bool:
+    """Whether the name after an "@" has octets that are no UTF-8: each reader takes them for other letters."""
+    return any(_UNDECODED in match[1] for match in _claim_re.finditer(text))
+
+
+def _domain_as_shown(word: str) -> str:
+    """Also of a name that is none, where readers pass over what is wrong: dots in a row, and an A-label of nothing but
+    ASCII, which decodes to the label without its prefix."""
+    return _domain(_hollow_label_re.sub(r"\1", _dots_re.sub(".", word)))
 
 
 def _domain(word: str) -> str:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import tzinfo
 
+from gateway.checks.arc import Sealer
 from gateway.checks.run import Wave
 from gateway.config import LimitSettings
 from gateway.delivery.quarantine import Quarantine
 from gateway.delivery.routes import Routes
+from gateway.policy.profiles import Profiles
 from gateway.policy.rule import RuleSet
 from gateway.realm import Realm
 from gateway.record import Record
@@ -36,9 +39,23 @@ class Parts:
     realm: Realm
     limits: LimitSettings
     waves: Waves
-    rules: RuleSet
+    profiles: Profiles
+    sealer: Sealer | None  # None: no ARC set of our own is put on messages
     routes: Routes
     quarantine: Quarantine | None  # None: quarantined mail goes to the next hop, marked
     panic: Panic
     clock: Callable[[], float]  # Unix time
     record: Callable[[Record], None]
+    candidate: Profiles | None = None  # rules whose verdicts are recorded beside those of the rules in force
+    zone: tzinfo | None = None  # in which rules read the time; None: that of the host
+    received_spf: bool = False  # whether messages get a Received-SPF field besides Authentication-Results
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force for domains without a profile."""
+        return self.profiles.default
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every fact that a rule reads, those of the candidate too."""
+        return self.profiles.reads | (self.candidate.reads if self.candidate else frozenset())

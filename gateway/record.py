@@ -6,6 +6,8 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
+from gateway.facts import Facts, Stage
+
 
 class Event(StrEnum):
     """What a record is about."""
@@ -13,6 +15,19 @@ class Event(StrEnum):
     MESSAGE = "message"  # all octets were here, and the client had its answer to the final dot
     REFUSED = "refused"  # a recipient, or what came after DATA, was answered 4yz or 5yz, so there was no message
     LOST = "lost"  # recipients were accepted, but no message came: the client was gone, or gave it up by RSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What it was decided on: for the journal alone. A fact up to the stage `settled` that is missing does not apply;
+    one of a later stage was not found out."""
+
+    facts: Facts
+    settled: Stage
+    dmarc: Mapping[str, Any] | None = None  # what aggregate reports need besides (gateway.journal.dmarc)
+
+
+NO_BASIS = Basis(facts={}, settled=Stage.MAIL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,7 @@ class Record:
     client_port: int = 0
     client_name: str = ""  # the confirmed reverse name (iprev)
     client_role: str = ""
+    via: str = ""  # the balancer or proxy of ours that brought the client
     helo: str = ""
     tls: str = ""  # TLSv1.3 TLS_AES_256_GCM_SHA384
 
@@ -43,15 +59,21 @@ class Record:
     size: int = 0  # octets
 
     results: Mapping[str, str] = field(default_factory=dict)  # check -> result word: {"spf": "pass", "spam": "scored"}
+    listings: tuple[str, ...] = ()  # what DNS lists answered, each with the list's name: "zen:pbl"
+    failed_lists: tuple[str, ...] = ()  # the names of those that gave no answer
     score: float | None = None  # spamd's
     required: float | None = None  # spamd's threshold
     symbols: tuple[str, ...] = ()
+    unscanned_by: str = ""  # the rule by which spamd was not asked
     truncated: bool = False  # spamd was given the beginning only, since the message is larger than it is to scan
 
     action: str = ""
+    dmarc_override: str = ""  # why it was treated more mildly than the author's domain publishes (RFC 9990)
     total: float | None = None  # spamd's score and those of the rules
     rules: tuple[str, ...] = ()  # those that matched and are enforced
     shadow: tuple[str, ...] = ()  # those that matched in shadow mode
+    candidate_action: str = ""  # what the candidate rules would have done
+    candidate_rules: tuple[str, ...] = ()  # which of them matched
     rules_digest: str = ""  # of the rules in force, so that a decision can be traced to its files
     panic: bool = False  # the switch was on, so `action` was not carried out
 
@@ -60,6 +82,8 @@ class Record:
     answer: str = ""  # the next hop's reply
     queue_id: str = ""  # of the next hop
     milliseconds: Mapping[str, float] = field(default_factory=dict)  # step -> duration; "total" is the whole
+
+    basis: Basis | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as names and values for the log: no empty ones but a score of zero, results each with a key."""
@@ -71,5 +95,5 @@ class Record:
         return {name: value for name, value in values.items() if value or isinstance(value, float)}
 
 
-_NAMES = tuple(entry.name for entry in fields(Record))
+_NAMES = tuple(entry.name for entry in fields(Record) if entry.name != "basis")
 _values_of = attrgetter(*_NAMES)

@@ -1,17 +1,20 @@
-"""Recorder: turns the stages of a journey into its record. Pure; the log and the metrics make use of it."""
+"""Recorder: turns the stages of a journey into its record, for the log, the metrics and the journal. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.checks.base import Subject
+from gateway.checks.dnslists.result import CHECKS
 from gateway.checks.iprev import confirmed_name
-from gateway.checks.run import NO_ANSWERS, Answers
+from gateway.checks.run import Answers
 from gateway.connection import Connection
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope
-from gateway.facts import Facts
+from gateway.facts import Facts, Stage
+from gateway.journal.dmarc import evidence
+from gateway.policy.override import override
 from gateway.policy.verdict import Mode, Verdict
-from gateway.record import Event, Record
+from gateway.record import Basis, Event, Record
 from gateway.reply import Reply
 
 _RESULT = ".result"  # ends the name of the fact that says what a check found
@@ -38,17 +41,19 @@ def message_record(
         subject=str(facts.get("subject", "")),
         message_id=message_ids[0].text if message_ids else "",
         size=message.size if message else 0,
-        results={name.removesuffix(_RESULT): str(word) for name, word in facts.items() if name.endswith(_RESULT)},
         score=_number(facts, "spam.score") if scored else None,
         required=_number(facts, "spam.required") if scored else None,
         symbols=_strings(facts, "spam.symbols"),
         truncated=facts.get("spam.truncated") is True,
+        dmarc_override=override(facts, verdict) or "",
         total=verdict.total,
         reply=str(outcome.reply),
         next_hop=outcome.next_hop,
         answer=outcome.answer,
         queue_id=outcome.queue_id,
         milliseconds={**answers.milliseconds, **steps},
+        basis=Basis(facts=facts, settled=_settled(facts), dmarc=evidence(answers.results)),
+        **_found(facts),
         **_client(subject.connection, answers),
         **_envelope(subject.envelope, [str(recipient.address) for recipient in subject.envelope.recipients]),
         **_decision(verdict),
@@ -56,7 +61,9 @@ def message_record(
     )
 
 
-def refusal_record(connection: Connection, envelope: Envelope, reply: Reply, verdict: Verdict, **known: Any) -> Record:
+def refusal_record(
+    connection: Connection, envelope: Envelope, answers: Answers, reply: Reply, verdict: Verdict, **known: Any
+) -> Record:
     """The record of a recipient, the last one of `envelope`, that was refused. It has an action only where a
     rule refused it."""
     refused = [str(recipient.address) for recipient in envelope.recipients[-1:]]
@@ -64,34 +71,49 @@ def refusal_record(connection: Connection, envelope: Envelope, reply: Reply, ver
         event=Event.REFUSED,
         stage="rcpt",
         reply=str(reply),
-        **_client(connection, NO_ANSWERS),
+        milliseconds=answers.milliseconds,
+        **_found(answers.facts()),
+        **_client(connection, answers),
         **_envelope(envelope, refused),
         **_decision(verdict) | ({} if verdict.action.refuses else {"action": ""}),
         **known,
     )
 
 
-def unread_record(event: Event, connection: Connection, envelope: Envelope, reply: Reply, **known: Any) -> Record:
+def unread_record(
+    event: Event, connection: Connection, envelope: Envelope, answers: Answers, reply: Reply, **known: Any
+) -> Record:
     """The record of a message without an examination: refused while it was collected, or we have failed on it."""
     return Record(
         event=event,
         stage="data",
         reply=str(reply),
-        **_client(connection, NO_ANSWERS),
+        **_found(answers.facts()),
+        **_client(connection, answers),
         **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
         **known,
     )
 
 
-def lost_record(connection: Connection, envelope: Envelope, **known: Any) -> Record:
+def lost_record(connection: Connection, envelope: Envelope, answers: Answers, **known: Any) -> Record:
     """The record of a transaction whose message never came."""
     return Record(
         event=Event.LOST,
         stage="data",
-        **_client(connection, NO_ANSWERS),
+        **_found(answers.facts()),
+        **_client(connection, answers),
         **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
         **known,
     )
+
+
+def _found(facts: Facts) -> dict[str, Any]:
+    """What the checks found, in a word each, and what the DNS lists said."""
+    return {
+        "results": {name.removesuffix(_RESULT): str(word) for name, word in facts.items() if name.endswith(_RESULT)},
+        "listings": tuple(word for check in CHECKS for word in _strings(facts, f"{check}.listings")),
+        "failed_lists": tuple(name for check in CHECKS for name in _strings(facts, f"{check}.failed")),
+    }
 
 
 def _client(connection: Connection, answers: Answers) -> dict[str, Any]:
@@ -102,6 +124,7 @@ def _client(connection: Connection, answers: Answers) -> dict[str, Any]:
         "client_port": connection.port,
         "client_name": confirmed_name(answers.results),
         "client_role": connection.role.value,
+        "via": str(connection.via or ""),
         "helo": connection.helo,
         "tls": f"{tls.version} {tls.cipher}" if tls else "",
     }
@@ -114,9 +137,24 @@ def _envelope(envelope: Envelope, recipients: list[str]) -> dict[str, Any]:
 def _decision(verdict: Verdict) -> dict[str, Any]:
     return {
         "action": verdict.action.value,
-        "rules": tuple(hit.rule for hit in verdict.hits if hit.mode is Mode.ENFORCE),
+        "rules": verdict.enforced,
         "shadow": tuple(hit.rule for hit in verdict.hits if hit.mode is Mode.SHADOW),
+        "unscanned_by": verdict.unscanned_by,
     }
+
+
+def _settled(facts: Facts) -> Stage:
+    """The stage up to which all was found out that there was to be found out about a message that is here."""
+    if "spam.result" in facts:
+        return Stage.SCORED
+    return Stage.AUTHENTICATED if "dmarc.result" in facts else Stage.RCPT
+
+
+def candidate_noted(verdict: Verdict | None) -> dict[str, Any]:
+    """What a record says of the candidate rules, where there are some."""
+    if verdict is None:
+        return {}
+    return {"candidate_action": verdict.action.value, "candidate_rules": _decision(verdict)["rules"]}
 
 
 def _number(facts: Facts, name: str) -> float:

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.printable import printable, printable_lines
 
 MAX_REPLY_LINE = 512  # octets with the CRLF, RFC 5321 section 4.5.3.1.5
+KEPT_REPLIES = 128  # whose octets are kept ready: most are our own, and said again and again
 MAX_REPLY_LINES = 20  # of a downstream's text that we pass on; more is noise to a sender's administrator
 
 _enhanced_re = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|\Z)")
-_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Reply:
     def __str__(self) -> str:
         return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
 
+    @lru_cache(KEPT_REPLIES)  # noqa: B019  a reply is a value: what is kept are a few octets
     def to_bytes(self) -> bytes:
         """The reply as it goes to the client, every line with the code and CRLF (RFC 5321 section 4.2.1)."""
         prefix = f"{self.enhanced} " if self.detail else ""
@@ -62,12 +66,12 @@ def reply(status: str, text: str) -> Reply:
     code, _, enhanced = status.partition(" ")
     if enhanced and enhanced[0] != code[0]:
         raise ValueError(f"reply code {code} and enhanced code {enhanced} are of different classes")
-    return Reply(code=int(code), detail=enhanced[2:], lines=tuple(printable(text).split("\n")))
+    return Reply(code=int(code), detail=enhanced[2:], lines=tuple(printable_lines(text).split("\n")))
 
 
 def foreign(code: int, lines: tuple[str, ...]) -> Reply:
     """Take over a reply of another server: its enhanced code if it has one of the right class, else X.0.0."""
-    kept = tuple(printable(line).replace("\n", " ") for line in lines[:MAX_REPLY_LINES]) or ("",)
+    kept = tuple(printable(line.replace("\n", " ")) for line in lines[:MAX_REPLY_LINES]) or ("",)
     match = _enhanced_re.match(kept[0])
     if match is None or match[1][0] != str(code)[0]:
         return Reply(code=code, detail="0.0", lines=kept)
@@ -77,8 +81,3 @@ def foreign(code: int, lines: tuple[str, ...]) -> Reply:
         detail=enhanced[2:],
         lines=tuple(line.removeprefix(enhanced).lstrip(" ") for line in kept),
     )
-
-
-def printable(text: str) -> str:
-    """Replace every character that may not stand in a reply by "?"; line feeds stay, they separate lines."""
-    return "\n".join(_unprintable_re.sub("?", line) for line in text.split("\n"))

@@ -20,10 +20,14 @@ def load_profiles(settings: Settings) -> Profiles:
 
 def load_candidate(settings: Settings) -> Profiles | None:
     """The rules that stand in place of the site's in the candidate, if there is one. Raises RulesError."""
-    origin, directory = _candidate(settings), settings.rules.candidate
-    if directory and not directory.is_dir():
-        raise RulesError([Problem(str(directory), 1, 1, "is no directory")])
-    return _profiles(origin, settings) if origin else None
+    return load_with_site(settings, settings.rules.candidate) if settings.rules.candidate else None
+
+
+def load_with_site(settings: Settings, site: Path) -> Profiles:
+    """The rules, those of that directory in place of the site's. Raises RulesError."""
+    if not site.is_dir():
+        raise RulesError([Problem(str(site), 1, 1, "is no directory")])
+    return _profiles(_origin(settings.rules, site, settings.route), settings)
 
 
 def origin_of(settings: RulesSettings, *, routes: Collection[str] | None = None) -> Origin:

@@ -4,31 +4,43 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 
-from gateway.checks.arc import ArcCheck
+from gateway.checks.arc import ArcCheck, configured_sealer
+from gateway.checks.attachments import attachments_check
 from gateway.checks.dkim import DkimCheck
 from gateway.checks.dmarc import DmarcCheck
+from gateway.checks.dnslists import address_lists, domain_lists
 from gateway.checks.iprev import IprevCheck
 from gateway.checks.run import Wave
 from gateway.checks.spamd import SpamdCheck
 from gateway.checks.spf import SpfCheck
-from gateway.config import RulesSettings, Settings
+from gateway.config import Settings
 from gateway.delivery.quarantine import Quarantine
-from gateway.delivery.routes import Surroundings, build_routes
+from gateway.delivery.routes import Routes, Surroundings, build_routes
+from gateway.door import SmtpDoor
+from gateway.journal.feed import Feed
+from gateway.journal.glossary import Glossary
+from gateway.journal.settings import JournalSettings
 from gateway.journey import Journey
 from gateway.parts import Parts, Waves
-from gateway.policy.rules import RuleSet, load
-from gateway.policy.shipped import shipped_rules
+from gateway.policy.profiles import Profiles
+from gateway.policy.rules import RulesError
 from gateway.realm import Realm
 from gateway.record import Record
-from gateway.session import SmtpSession
-from gateway.smtp.commands import Extension
+from gateway.rulesets import load_candidate, load_profiles
+from gateway.smtp.caller import Proxies
 from gateway.smtp.front import Front
+from gateway.smtp.offer import Limits
 from gateway.smtp.registry import Sessions
+from gateway.smtp.settings import SessionSettings
+from gateway.system import descriptors
+from gateway.system.acceptor import Acceptor
+from gateway.system.board import Region
 from gateway.system.dns import DnsResolver, Resolver
-from gateway.system.listening import BACKLOG
+from gateway.system.hostcounts import MEMORY, HostCounts, Places
+from gateway.system.listening import Listener, Opening
 from gateway.system.log import MessageLog
 from gateway.system.metrics import Metrics
 from gateway.system.panic import Panic
@@ -41,30 +53,50 @@ log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]  # gives Unix time
 
+DMARC_SHARE = 0.8  # of the time that a check has: what DNS may take of it in DMARC, so that the rest is still judged
 SPAMD_GRACE = 5.0  # seconds beyond spamd's own timeout, after which the check itself says that it was busy
 PURGE_INTERVAL = 3600.0  # seconds; expiry is counted in days
+LEARN_INTERVAL = 300.0  # seconds in which a next hop without mail is greeted, to know what it offers
 DISK_THREADS = 8  # fsyncs under way at once in one worker; a disk does not become faster with more
 DISK_WAITING = 200  # messages waiting for a thread before the sender is asked to come again
 
 
-def build_waves(settings: Settings, resolver: Resolver, *, clock: Clock, workers: int = 1) -> Waves:
-    """Every check there is, in the wave at which all that it looks at is known."""
+def build_waves(
+    settings: Settings, reads: Collection[str], resolver: Resolver, *, clock: Clock, region: Region
+) -> Waves:
+    """Every check there is, in the wave at which all that it looks at is known. `reads` are the facts that rules
+    read."""
     seconds = settings.limits.check_timeout
+    spf = SpfCheck(settings.spf, resolver=resolver)
     dkim = DkimCheck(settings.dkim, resolver=resolver, clock=clock)
     arc = ArcCheck(settings.arc, resolver=resolver, clock=clock)
     return Waves(
-        client=Wave((IprevCheck(resolver),), seconds),
-        sender=Wave((SpfCheck(settings.spf, resolver=resolver),), seconds),
-        message=Wave((dkim, arc), seconds),
-        conclusion=Wave((DmarcCheck(resolver),), seconds),
-        scoring=Wave((SpamdCheck(settings.spamd, workers=workers),), settings.spamd.timeout + SPAMD_GRACE),
+        client=Wave((IprevCheck(resolver), *address_lists(settings.dnslist, resolver=resolver)), seconds),
+        sender=Wave((spf, *domain_lists(settings.dnslist, resolver=resolver)), seconds),
+        message=Wave((dkim, arc, *attachments_check(reads)), seconds),
+        conclusion=Wave((DmarcCheck(resolver, patience=DMARC_SHARE * seconds),), seconds),
+        scoring=Wave((SpamdCheck(settings.spamd, region=region),), settings.spamd.timeout + SPAMD_GRACE),
     )
 
 
-def load_rules(settings: RulesSettings) -> RuleSet:
-    """The rules in force: the shipped ones and the site's. Raises RulesError with every problem."""
-    shipped = [shipped_rules()] if settings.shipped else []
-    return load([*shipped, settings.site], FACTS, lists=[settings.lists])
+def build_limits(session: SessionSettings, routes: Routes) -> Limits:
+    """What clients are told of our limits: who keeps to them is refused nothing for its number."""
+    return Limits(
+        max_size=session.max_size,
+        recipients=session.max_recipients if routes.share_transactions else 1,
+        domains=None if routes.are_one else 1,
+        transactions=session.max_messages,
+    )
+
+
+def candidate_of(settings: Settings) -> Profiles | None:
+    """The candidate rules, if some can be used; what is wrong with others is logged and harms nothing."""
+    try:
+        return load_candidate(settings)
+    except RulesError as error:
+        for problem in error.problems:
+            log.error("candidate rules: %s", problem)
+        return None
 
 
 def build_parts(
@@ -74,76 +106,112 @@ def build_parts(
     disk: Executor,
     clock: Clock,
     record: Callable[[Record], None],
-    workers: int,
+    region: Region | None = None,
 ) -> Parts:
-    """What the journeys of a worker share. Raises RulesError, OSError."""
+    """What the journeys of a worker share. `region` is the worker's on the board of the host.
+
+    Raises RulesError, SealingKeyError, OSError.
+    """
+    region = region or Region.private()
+    profiles, candidate = load_profiles(settings), candidate_of(settings)
+    reads = profiles.reads | (candidate.reads if candidate else frozenset())
     return Parts(
         hostname=settings.hostname,
         identity=settings.identity,
         realm=Realm(domains=settings.domains, own=settings.networks.own, relays=settings.networks.relays),
         limits=settings.limits,
-        waves=build_waves(settings, resolver, clock=clock, workers=workers),
-        rules=load_rules(settings.rules),
-        routes=build_routes(settings.route, settings.domain, Surroundings(hostname=settings.hostname, disk=disk)),
+        waves=build_waves(settings, reads, resolver, clock=clock, region=region),
+        profiles=profiles,
+        candidate=candidate,
+        sealer=configured_sealer(settings.arc.seal, clock=clock),
+        routes=build_routes(
+            settings.route,
+            settings.domain,
+            Surroundings(hostname=settings.hostname, disk=disk, region=region),
+            by_rules=profiles.routes,
+        ),
         quarantine=Quarantine(settings.quarantine, disk) if settings.quarantine.directory else None,
         panic=Panic(settings.state_directory),
         clock=clock,
         record=record,
+        received_spf=settings.spf.received_spf,
+        zone=settings.rules.zone,
     )
 
 
 class Gateway:
     """One worker's service (gateway.worker.Service): SMTP sessions on listening sockets, each with its journey."""
 
-    def __init__(self, settings: Settings, *, metrics: Metrics, workers: int) -> None:
-        """Inside a running event loop. Raises RulesError, TlsError, OSError."""
+    def __init__(
+        self, settings: Settings, *, metrics: Metrics, region: Region, journal: socket.socket | None = None
+    ) -> None:
+        """Inside a running event loop. `journal` is this worker's end of its feed, if there is one.
+
+        Raises RulesError, SealingKeyError, TlsError, OSError.
+        """
         self._settings = settings
         self._metrics = metrics
         self._log = MessageLog(settings.log)
+        self._journal = _open_feed(settings.journal, journal, metrics) if journal else None
         self._resolver = DnsResolver(settings.dns)
         self._disk = DiskThreads(threads=DISK_THREADS, waiting=DISK_WAITING)
-        self._sessions = Sessions(limit=settings.session.max_connections, watcher=metrics)
-        self._servers: list[asyncio.Server] = []
+        self._sessions = Sessions(
+            settings.session,
+            region,
+            messages=settings.limits.messages,
+            room=descriptors.connections_within(descriptors.limit()),
+            watcher=metrics,
+        )
+        self._memory = Places(HostCounts(region), MEMORY, settings.limits.memory)
+        self._acceptors: list[Acceptor] = []
         self._purging: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
         self.parts = build_parts(
             settings,
             resolver=self._resolver,
             disk=self._disk,
             clock=time.time,
             record=self._record,
-            workers=workers,
+            region=region,
         )
+        metrics.rules_in_force(self.parts.profiles.digests)
+        self._tls = server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory)
         self._front = Front(
             lambda: Journey(self.parts),
             settings.session,
             hostname=settings.hostname,
-            tls=server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory),
+            tls=self._tls,
             roles=self.parts.realm.role_of,
-            spool=lambda: Spool(threshold=settings.limits.spool_memory, directory=settings.spool_directory),
+            spool=self._spool,
             sessions=self._sessions,
-            extensions=frozenset({Extension.DSN}) if settings.session.offer_dsn else frozenset(),
+            disk=self._disk,
+            limits=build_limits(settings.session, self.parts.routes),
+            carried=lambda: self.parts.routes.carries,
+            proxies=Proxies(balancers=settings.networks.balancers, xclient=settings.networks.xclient),
         )
 
-    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+    async def serve(self, listeners: Sequence[Listener]) -> None:
         loop = asyncio.get_running_loop()
         if self.parts.quarantine:
             self._purging = loop.create_task(self._purge_regularly(self.parts.quarantine))
-        for sock in sockets:
-            server = await loop.create_server(lambda: SmtpSession(self._front), sock=sock, backlog=BACKLOG)
-            self._servers.append(server)
+        self._learning = loop.create_task(self._learn_regularly())
+        doors = {Opening.BANNER: SmtpDoor(self._front), Opening.TLS: SmtpDoor(self._front, self._tls)}
+        self._acceptors = [Acceptor(listener.socket, doors[listener.opening]) for listener in listeners]
 
     async def drain(self, seconds: float) -> None:
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         await self._sessions.drain(seconds)
 
     async def close(self) -> None:
-        for server in self._servers:
-            server.close()
-        if self._purging:
-            self._purging.cancel()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for task in filter(None, (self._purging, self._learning)):
+            task.cancel()
         self.parts.routes.close()
         await self._resolver.close()
+        if self._journal:
+            await self._journal.close()
         self._disk.shutdown()
 
     async def _purge_regularly(self, quarantine: Quarantine) -> None:
@@ -155,10 +223,26 @@ class Gateway:
             except OSError as error:
                 log.error("the quarantine could not be purged: %s", error)
 
+    async def _learn_regularly(self) -> None:
+        while True:
+            await self.parts.routes.learn()
+            await asyncio.sleep(LEARN_INTERVAL)
+
+    def _spool(self) -> Spool:
+        limits = self._settings.limits
+        return Spool(threshold=limits.spool_memory, directory=self._settings.spool_directory, host=self._memory)
+
     def _record(self, record: Record) -> None:
         """Note what was done. A failure here must not become the sender's 451: the message would come again."""
         try:
             self._log.write(record)
             self._metrics.count(record)
+            if self._journal:
+                self._journal.put(record)
         except Exception:
             log.exception("message %s could not be recorded", record.id)
+
+
+def _open_feed(settings: JournalSettings, sock: socket.socket, metrics: Metrics) -> Feed:
+    digest = Glossary.of(FACTS).digest
+    return Feed(sock, glossary=digest, limit=settings.queue, on_drop=metrics.journal_entries_dropped)

@@ -17,22 +17,26 @@ class Transaction:
         self.began = began  # Unix time
         self.sender_checks = sender_checks
         self._hop: NextHop | None = None
+        self._profile = ""
         self.delivery: Delivery | None = None
 
-    def suits(self, hop: NextHop, recipient: Recipient) -> bool:
+    def suits(self, hop: NextHop, recipient: Recipient, profile: str = "") -> bool:
         """Whether one answer to the message can hold for this recipient as for those that were accepted before: they
-        have the same next hop, which gives one answer for all, and none of them alone is never refused."""
+        have the same next hop, which gives one answer for all, they are judged by the rules of the same profile, and
+        none of them alone is never refused."""
         if self._hop is None or not self.envelope.recipients:
             return True
         first = self.envelope.recipients[0].address
         return (
             hop is self._hop
             and hop.shares_transactions
+            and profile == self._profile
             and is_role_account(first) is is_role_account(recipient.address)
         )
 
-    async def towards(self, hop: NextHop, connection: Connection, client_name: str) -> Delivery:
+    async def towards(self, hop: NextHop, connection: Connection, client_name: str, profile: str = "") -> Delivery:
         """The delivery to `hop`; one to another, for which no recipient was accepted, is given up."""
+        self._profile = profile
         if self.delivery is None or hop is not self._hop:
             await self.close_delivery()
             self._hop, self.delivery = hop, hop.open(connection, self.envelope, client_name)

@@ -1,13 +1,16 @@
 """Vocabulary: every fact that rules can read, gathered from the modules that declare them."""
 
-from gateway import author, connection, envelope
-from gateway.checks import dmarc, iprev, spamd, spf
+from gateway import author, connection, envelope, timefacts
+from gateway.checks import attachments, dmarc, dnslists, iprev, spamd, spf
 from gateway.checks.arc import result as arc
 from gateway.checks.dkim import result as dkim
+from gateway.policy import profiles
 
 FACTS = (
+    *timefacts.FACTS,
     *connection.FACTS,
     *envelope.FACTS,
+    *dnslists.FACTS,
     *iprev.FACTS,
     *spf.FACTS,
     *author.FACTS,
@@ -15,5 +18,7 @@ FACTS = (
     *dkim.FACTS,
     *arc.FACTS,
     *dmarc.FACTS,
+    *attachments.FACTS,
     *spamd.FACTS,
+    *profiles.FACTS,
 )

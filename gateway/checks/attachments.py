@@ -52,6 +52,7 @@ FACTS = (
         "there are more, or they are nested deeper, than is looked at; skipped: there is no message yet",
         "skipped",
         (*(soundness.value for soundness in Soundness), "unavailable", "skipped"),
+        on_demand=True,
     ),
     Fact(
         "attachments.count",
@@ -60,6 +61,7 @@ FACTS = (
         "The number of attachments: parts that have a name, are called attachment, or are no text; those of enclosed "
         "messages too",
         0,
+        on_demand=True,
     ),
     Fact(
         "attachments.names",
@@ -67,6 +69,7 @@ FACTS = (
         Stage.AUTHENTICATED,
         "The names of attachments, decoded and in lower case, without path and invisible characters",
         (),
+        on_demand=True,
     ),
     Fact(
         "attachments.suffixes",
@@ -74,6 +77,7 @@ FACTS = (
         Stage.AUTHENTICATED,
         "What follows the last dot of these names: exe",
         (),
+        on_demand=True,
     ),
     Fact(
         "attachments.types",
@@ -81,6 +85,7 @@ FACTS = (
         Stage.AUTHENTICATED,
         "The media types of attachments, in lower case: application/pdf",
         (),
+        on_demand=True,
     ),
 )
 

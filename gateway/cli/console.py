@@ -1,6 +1,7 @@
 """The console that subcommands print tables on: as wide as the terminal; where there is none, wide enough for all."""
 
 import sys
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -15,3 +16,8 @@ def shown(text: str, style: str = "") -> Text:
 
 def make_console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def when(seconds: float) -> str:
+    """Unix time, for people."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -7,9 +7,10 @@ from rich.text import Text
 
 from gateway.cli.console import make_console, shown
 from gateway.cli.rows import Row, print_rows
+from gateway.cli.rulerows import decision_rows, rule_rows
 from gateway.cli.why import explain
-from gateway.inspection import Explanation, Inspection
-from gateway.policy.verdict import Action, Mode
+from gateway.inspection import Inspection
+from gateway.policy.verdict import Action
 
 _COLOURS = {
     "pass": "green",
@@ -61,24 +62,15 @@ def _outcome_rows(found: Inspection, rules: Collection[str]) -> Iterator[Row]:
         what = f"at {refusal.moment}, for {refusal.what}: {refusal.reply}"
         yield Text("refused", style="bold red"), shown(what, style="bold red")
     for explanation in found.explanations:
-        yield from _rule_rows("rule", explanation)
+        yield from rule_rows("rule", explanation.rule, explanation.parts)
     for explanation in found.unmatched:
         if EVERY_RULE in rules or explanation.rule.id in rules:
-            yield from _rule_rows("no match", explanation)
+            yield from rule_rows("no match", explanation.rule, explanation.parts)
     verdict = found.examination.verdict
     yield Text("verdict"), Text(verdict.action.value, style=_ACTION_COLOURS[verdict.action])
+    yield from decision_rows(verdict)
     if verdict.reply:
         yield Text("reply"), shown(str(verdict.reply))
     if "spam.result" in found.examination.facts:
         yield Text("total"), Text(f"{verdict.total:g}")
     yield Text("field"), shown(f"Authentication-Results: {found.authentication_results}")
-
-
-def _rule_rows(label: str, explanation: Explanation) -> Iterator[Row]:
-    rule = explanation.rule
-    shadow = " (shadow: not carried out)" if rule.hit.mode is Mode.SHADOW else ""
-    asked = Text(f"{rule.id}: {rule.asks_for}{shadow}", style="bold")
-    yield Text(label), asked.append(f"  {rule.hit.why}", style="not bold")
-    for part in explanation.parts:
-        values = ", ".join(f"{name} is {value!r}" for name, value in part.facts)
-        yield Text(), shown(f"{'yes' if part.value else 'no ':3} {part.text}  ({values})", style="dim")

@@ -22,8 +22,8 @@ UNAVAILABLE = "[UNAVAILABLE]"
 _line_re = re.compile(r"[^\x00-\x1f\x7f]*\Z")
 _not_xtext_re = re.compile(r"[^!-*,-<>-~]")
 _half_octet_re = re.compile(r"\+[0-9A-F]?\Z")
-_mail_parameter_re = re.compile(r"(?i:RET=(?:FULL|HDRS)|ENVID=[!-<>-~]{1,100})\Z")
-_rcpt_parameter_re = re.compile(r"(?i:NOTIFY=[A-Z,]{1,32}|ORCPT=[!-<>-~]{1,500})\Z")
+_mail_parameter_re = re.compile(r"(?ai:RET=(?:FULL|HDRS)|ENVID=[!-<>-~]{1,100})\Z")
+_rcpt_parameter_re = re.compile(r"(?ai:NOTIFY=[A-Z,]{1,32}|ORCPT=[!-<>-~]{1,500})\Z")
 
 
 class Wording(IntEnum):

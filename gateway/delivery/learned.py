@@ -16,7 +16,7 @@ class Learned:
     """What is known of the hosts of one route. `carries` are the extensions that all have, by their keyword."""
 
     def __init__(self, endpoints: Sequence[Endpoint], terms: Terms) -> None:
-        self._endpoints = endpoints
+        self._endpoints = frozenset(endpoints)
         self._terms = terms
         self._offered: dict[Endpoint, frozenset[str]] = {}
         self._ungreeted = set(endpoints)  # since they were last asked
@@ -32,11 +32,11 @@ class Learned:
     async def ask(self) -> None:
         """Greet the hosts that nothing was brought to since this was last done. One that cannot be reached is as it
         was."""
-        ungreeted, self._ungreeted = self._ungreeted, set(self._endpoints)
-        for endpoint in ungreeted:
+        for endpoint in tuple(self._ungreeted):
             try:
                 client = await open_client(endpoint, self._terms)
             except Broken:
                 continue
             self.note(endpoint, client.capabilities)
             client.close()
+        self._ungreeted = set(self._endpoints)

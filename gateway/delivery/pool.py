@@ -50,7 +50,7 @@ class Pool:
         self._holds = Places(counts, f"held by route {name}", bounds.held)
         self._line = Line[Client | Places](region, f"route {name}")
         self._dead = {endpoint: HostMark(region, str(endpoint)) for endpoint in endpoints}
-        self._watch: asyncio.TimerHandle | None = None
+        self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
         self.learned = Learned(endpoints, terms)
 
@@ -72,14 +72,12 @@ class Pool:
         """End the use of a session: it is kept if it can serve again, else closed."""
         if self._closed or not client.usable or client.is_personal or self._is_spent(client):
             return self._close(client)
-        if self._line.is_awaited_elsewhere:
-            return self._close(client)
         if client.in_transaction:
             client.reset()
         expiry = asyncio.get_running_loop().call_later(self._bounds.idle, self._expire, client)
         self._idle[client] = expiry
         self._line.released()
-        return self._watch_idle()
+        return self._give_way()
 
     def hold(self) -> bool:
         """Ask to keep a session while a sender makes up its mind; false where too many do so already."""
@@ -161,18 +159,19 @@ class Pool:
         self._places.leave()
         self._line.released()
 
-    def _watch_idle(self) -> None:
-        """Look from time to time whether another worker waits, as long as something here has no work."""
-        if self._idle and self._watch is None:
-            self._watch = asyncio.get_running_loop().call_later(GIVE_WAY, self._give_way)
-
     def _give_way(self) -> None:
-        self._watch = None
+        """Close a session without work where another worker waits for its place, and look again as long as there are
+        any."""
         if self._idle and self._line.is_awaited_elsewhere:
             oldest = next(iter(self._idle))
             self._idle.pop(oldest).cancel()
             self._close(oldest)
-        self._watch_idle()
+        if self._idle and self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(GIVE_WAY, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        self._give_way()
 
     @staticmethod
     def _now() -> float:

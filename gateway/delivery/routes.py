@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from gateway.delivery.base import NextHop
 from gateway.delivery.client import Terms, tls_context
@@ -37,36 +36,40 @@ class _Route:
     unverified: NextHop
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The next hop of each domain as it is configured, and that of the others."""
+
+    of_domains: Mapping[str, NextHop]
+    default: NextHop | None
+
+    @property
+    def hops(self) -> tuple[NextHop, ...]:
+        return (*self.of_domains.values(), *((self.default,) if self.default else ()))
+
+    def hop_for(self, domain: str) -> NextHop | None:
+        return configured_for(domain, self.of_domains) or self.default
+
+
 class Routes:
     """The next hop of each domain. A route is the same object for all its domains, so their recipients can share
     mail."""
 
-    def __init__(
-        self,
-        hops: Mapping[str, NextHop],
-        default: NextHop | None,
-        pools: Iterable[Pool],
-        chosen: Mapping[str, _Route] = MappingProxyType({}),
-    ) -> None:
-        self._hops = hops  # by the domain as it is configured
-        self._default = default
+    def __init__(self, table: _Table, by_rules: Mapping[str, _Table], pools: Iterable[Pool]) -> None:
+        self._table = table
+        self._by_rules = by_rules  # those that rules may choose, by their name
         self._pools = tuple(pools)
-        self._chosen = chosen  # those that rules may choose, by their name
-        hops_of_rules = (hop for route in chosen.values() for hop in (route.live, route.unverified))
-        self._all = tuple({id(hop): hop for hop in (*hops.values(), default, *hops_of_rules) if hop}.values())
+        self._all = tuple({id(hop): hop for each in (table, *by_rules.values()) for hop in each.hops}.values())
 
     def hop_for(self, domain: str) -> NextHop | None:
         """The next hop of a domain in lower case, which must be one of ours: no route says that mail is accepted.
         "example.org" stands for itself, ".example.org" for every name below it, the longest first."""
-        return configured_for(domain, self._hops) or self._default
+        return self._table.hop_for(domain)
 
     def named(self, name: str, domain: str) -> NextHop | None:
         """The next hop of that name, which a rule chose for mail to that domain; verified live where the domain is."""
-        route = self._chosen.get(name)
-        if route is None:
-            return None
-        own = configured_for(domain, self._hops)
-        return route.live if own is None or own.is_verified_live else route.unverified
+        table = self._by_rules.get(name)
+        return table.hop_for(domain) if table else None
 
     @property
     def carries(self) -> Set[str]:
@@ -106,10 +109,17 @@ def build_routes(
     has the route "default". Raises OSError where a file of authorities cannot be read."""
     pools: list[Pool] = []
     built = {name: _build(name, settings, surroundings, pools) for name, settings in routes.items()}
-    hops = {domain: _choose(built[settings.route], settings) for domain, settings in domains.items()}
     default = built.get(DEFAULT_ROUTE)
-    chosen = {name: route for name, route in built.items() if name in by_rules}
-    return Routes(hops, default.live if default else None, pools, chosen)
+    table = _Table(
+        {domain: _choose(built[settings.route], settings) for domain, settings in domains.items()},
+        default.live if default else None,
+    )
+    chosen = {
+        name: _Table({domain: _choose(route, settings) for domain, settings in domains.items()}, route.live)
+        for name, route in built.items()
+        if name in by_rules
+    }
+    return Routes(table, chosen, pools)
 
 
 def _choose(route: _Route, domain: DomainSettings) -> NextHop:

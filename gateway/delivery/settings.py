@@ -45,8 +45,8 @@ class RouteSettings(Section):
     connection serves one client); xforward: only that; never."""
 
     max_connections: Count = 40
-    """Connections to the route in all, of all workers together. Where one of them has none left, those that have no work
-    in another are closed for it."""
+    """Connections to the route in all, of all workers together. Where one has none left, those that have no work in
+    another are closed for it."""
 
     max_held: Count = 20
     """How many of them may wait for senders that are not done with RCPT; beyond it a transaction is left and
@@ -89,7 +89,7 @@ class RouteSettings(Section):
 
 
 class DomainSettings(Section):
-    """How mail for a domain goes on, where it is not as for the others."""
+    """How mail for a domain is judged and goes on, where it is not as for the others."""
 
     route: str = DEFAULT_ROUTE
     """The name of a route."""
@@ -97,3 +97,6 @@ class DomainSettings(Section):
     verify: bool = True
     """Whether the server is asked for each recipient while the client waits. Without it every recipient of the domain
     is accepted at RCPT, and an unknown one is refused only after the message."""
+
+    profile: str = ""
+    """The name of a profile, whose rules judge its mail."""

@@ -6,7 +6,6 @@ What is told is certain; of conditions on more facts than the idle rule reads no
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.facts import Stage
 from gateway.policy.reach import implies, is_possible
 from gateway.policy.rule import Rule, RuleSet
 from gateway.policy.verdict import Action
@@ -25,7 +24,7 @@ class Idle:
 
 
 def idle_rules(rules: RuleSet) -> Iterator[Idle]:
-    order = _reading_order(rules)
+    order = rules.in_reading_order
     for place, rule in enumerate(order):
         others = (
             other
@@ -34,10 +33,6 @@ def idle_rules(rules: RuleSet) -> Iterator[Idle]:
         )
         if because := next(others, None):
             yield Idle(rule, because)
-
-
-def _reading_order(rules: RuleSet) -> list[Rule]:
-    return [*(rule for stage in Stage for rule in rules.by_stage[stage]), *rules.on_total]
 
 
 def _leaves_nothing(order: list[Rule], other_place: int, place: int) -> bool:

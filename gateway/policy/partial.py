@@ -14,7 +14,7 @@ def value(part: Part, facts: Facts, unknown: Set[str]) -> bool | None:
     return _COMBINED[part.operator]([value(inner, facts, unknown) for inner in part.parts])
 
 
-def supposing(part: Part, unknown: Set[str], outcome: bool) -> Predicate:  # noqa: FBT001
+def supposing(part: Part, unknown: Set[str], *, outcome: bool) -> Predicate:
     """The part as a predicate, with that outcome wherever it cannot be known."""
 
     def holds(facts: Facts) -> bool:

@@ -93,6 +93,11 @@ class RuleSet:
     digest: str  # of the files that the set was read from: the version in force
 
     @property
+    def in_reading_order(self) -> list[Rule]:
+        """By stage; those that read the total come last."""
+        return [*(rule for stage in Stage for rule in self.by_stage[stage]), *self.on_total]
+
+    @property
     def routes(self) -> frozenset[str]:
         """The names of the next hops that rules choose."""
         return frozenset(rule.effects.route for rule in self.rules if rule.effects.route)

@@ -83,6 +83,11 @@ class Verdict:
         return tuple(hit.rule for hit in self.hits)
 
     @property
+    def enforced(self) -> tuple[str, ...]:
+        """Those that are no shadows."""
+        return tuple(hit.rule for hit in self.hits if hit.mode is Mode.ENFORCE)
+
+    @property
     def decisive(self) -> Hit | None:
         """What decided: of the rules that are enforced the first one with the most severe action."""
         asking = (hit for hit in self.hits if hit.mode is Mode.ENFORCE and hit.action)

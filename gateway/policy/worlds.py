@@ -1,29 +1,33 @@
-"""Worlds: a set of rules, and facts of which some were not recorded, to every verdict that there may be. Pure.
+"""Worlds: a set of rules, and facts of which some were not recorded, to the sets of rules that may stand for it. Pure.
 
-Where a rule reads a fact that is not known it may match or not; each way is a world, with a set of rules of its own.
+A rule that reads a fact which is not known may match or not; each way is a world, with a set of rules of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from itertools import chain, combinations
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.facts import Facts, Stage
 from gateway.policy.decide import SPAM_SCORE, decide
+from gateway.policy.language import Part
 from gateway.policy.partial import supposing, value
 from gateway.policy.rule import TOTAL, Rule, RuleSet
 from gateway.policy.verdict import Verdict
 
-MAX_CACHED = 512  # sets of rules that are kept: large facts are cut at a sender's will, each set of them in another way
+MAX_CACHED = 512  # sets of rules that are kept: senders choose which facts are so large that they were cut
+
+ROUNDING = 1e-6  # scores are added up in another order there than here
 
 Phase = tuple[Stage, ...]
+Names = frozenset[str]
 
 PHASES: tuple[Phase, ...] = (
     (Stage.CONNECT, Stage.HELO, Stage.MAIL, Stage.RCPT),
     (Stage.AUTHENTICATED,),
     (Stage.SCORED,),
 )
-"""After each of them a refusal ends the journey."""
+"""Where a rule refuses, the journey ends with the phase."""
 
 
 class Undecidable(NamedTuple):
@@ -38,86 +42,74 @@ class Worlds:
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self._reads = {phase: _read(rules, phase) for phase in PHASES}
-        self._undecidable: dict[tuple[Phase, frozenset[str]], tuple[Undecidable, ...]] = {}
-        self._supposed: dict[tuple[frozenset[str], frozenset[str]], RuleSet] = {}
+        self._of_phase = {phase: [rule for rule in rules.rules if rule.stage in phase] for phase in PHASES}
+        self._reads = {
+            phase: Names().union(*(rule.condition.facts for rule in of_phase))
+            for phase, of_phase in self._of_phase.items()
+        }
+        self._thresholds = tuple(_thresholds(rules))
+        self.undecidable = lru_cache(MAX_CACHED)(self._find_undecidable)
+        self._supposing = lru_cache(MAX_CACHED)(self._suppose)
 
-    def unknown(self, phase: Phase, facts: Facts) -> frozenset[str]:
+    def unknown(self, phase: Phase, facts: Facts) -> Names:
         """What the rules of a phase read that was not recorded. The total is known where spamd's score is."""
         unknown = self._reads[phase].difference(facts)
-        return unknown - {TOTAL.name} if unknown and SPAM_SCORE in facts else unknown
+        return unknown - {TOTAL.name} if SPAM_SCORE in facts else unknown
 
-    def undecidable(self, phase: Phase, unknown: frozenset[str]) -> tuple[Undecidable, ...]:
-        """The rules that read something of it."""
-        if not unknown:
-            return ()
-        found = self._undecidable.get((phase, unknown))
-        if found is None:
-            _make_room(self._undecidable)
-            rules = (rule for rule in self.rules.rules if rule.stage in phase)
-            reading = ((rule, unknown.intersection(rule.condition.facts)) for rule in rules)
-            found = tuple(Undecidable(rule, tuple(sorted(names))) for rule, names in reading if names)
-            self._undecidable[phase, unknown] = found
-        return found
-
-    def verdicts(self, phase: Phase, facts: Facts, earlier: Verdict) -> Iterator[Verdict]:
-        """What may be decided by the end of a phase; first as if no rule matched of which that is not known."""
+    def decided(self, phase: Phase, facts: Facts, earlier: Verdict, matching: Names = Names()) -> Verdict:  # noqa: B008
+        """The verdict by the end of a phase, where those of `matching` hold wherever nobody knows whether they do."""
         unknown = self.unknown(phase, facts)
-        if not unknown:
-            yield _decided(self.rules, phase, facts, earlier)
-            return
-        least = _decided(self._supposing(unknown, frozenset()), phase, facts, earlier)
-        yield least
-        beyond = unknown | {TOTAL.name}
-        matter = [
-            rule.id
+        rules = self._supposing(unknown, matching) if unknown else self.rules
+        for stage in phase:
+            earlier = decide(rules, stage, facts, earlier)
+        return earlier
+
+    def open_rules(self, phase: Phase, unknown: Names, facts: Facts) -> list[Rule]:
+        """The rules that are acted on and of which nobody knows whether they match. `facts` may have the total."""
+        return [
+            rule
             for rule, _ in self.undecidable(phase, unknown)
-            if _matters(rule, least) and value(rule.condition.whole, facts, beyond) is None
+            if rule.is_enforced and value(rule.condition.whole, facts, _with_total(unknown, facts)) is None
         ]
-        for matching in chain.from_iterable(combinations(matter, size) for size in range(1, len(matter) + 1)):
-            yield _decided(self._supposing(unknown, frozenset(matching)), phase, facts, earlier)
 
-    def _supposing(self, unknown: frozenset[str], matching: frozenset[str]) -> RuleSet:
-        """The rules, those of `matching` holding wherever it is not known whether they do, and no others."""
-        found = self._supposed.get((unknown, matching))
-        if found is None:
-            _make_room(self._supposed)
+    def tells_apart(self, low: float, high: float) -> bool:
+        """Whether a rule may care which total it is of those between."""
+        low, high = low - ROUNDING, high + ROUNDING
+        return any(threshold is None or low <= threshold <= high for threshold in self._thresholds)
 
-            def supposed(rule: Rule) -> Rule:
-                if unknown.isdisjoint(rule.condition.facts):
-                    return rule
-                return replace(rule, holds=supposing(rule.condition.whole, unknown, rule.id in matching))
+    def _find_undecidable(self, phase: Phase, unknown: Names) -> tuple[Undecidable, ...]:
+        """The rules of a phase that read something of it."""
+        reading = ((rule, unknown.intersection(rule.condition.facts)) for rule in self._of_phase[phase])
+        return tuple(Undecidable(rule, tuple(sorted(names))) for rule, names in reading if names)
 
-            found = replace(
-                self.rules,
-                by_stage={stage: tuple(map(supposed, rules)) for stage, rules in self.rules.by_stage.items()},
-                on_total=tuple(map(supposed, self.rules.on_total)),
-            )
-            self._supposed[unknown, matching] = found
-        return found
+    def _suppose(self, unknown: Names, matching: Names) -> RuleSet:
+        def supposed(rule: Rule) -> Rule:
+            if unknown.isdisjoint(rule.condition.facts):
+                return rule
+            return replace(rule, holds=supposing(rule.condition.whole, unknown, outcome=rule.id in matching))
 
-
-def _read(rules: RuleSet, phase: Phase) -> frozenset[str]:
-    """The facts in the conditions of a phase; with the total that it is made of, so that both are known or not."""
-    read = frozenset[str]().union(*(rule.condition.facts for rule in rules.rules if rule.stage in phase))
-    return read
+        return replace(
+            self.rules,
+            by_stage={stage: tuple(map(supposed, rules)) for stage, rules in self.rules.by_stage.items()},
+            on_total=tuple(map(supposed, self.rules.on_total)),
+        )
 
 
-def _decided(rules: RuleSet, phase: Phase, facts: Facts, verdict: Verdict) -> Verdict:
-    for stage in phase:
-        verdict = decide(rules, stage, facts, verdict)
-    return verdict
+def _with_total(unknown: Names, facts: Collection[str]) -> Names:
+    return unknown if TOTAL.name in facts else unknown | {TOTAL.name}
 
 
-def _matters(rule: Rule, verdict: Verdict) -> bool:
-    """Whether another verdict may come of it, if this one is had without it."""
-    if not rule.is_enforced:
-        return False
-    if rule.hit.score or rule.hit.final or rule.effects.scan:
-        return True
-    return rule.action is not None and rule.action.severity > verdict.action.severity
+def _thresholds(rules: RuleSet) -> Iterator[float | None]:
+    """The numbers that the total is compared with; None where it is not only compared."""
+    for rule in rules.on_total:
+        for leaf in rule.condition.whole.leaves():
+            if TOTAL.name in leaf.facts:
+                yield from _compared(leaf)
 
 
-def _make_room(cache: dict) -> None:  # type: ignore[type-arg]
-    if len(cache) >= MAX_CACHED:
-        cache.clear()
+def _compared(leaf: Part) -> Iterator[float | None]:
+    if len(leaf.facts) > 1 or leaf.constants is None:
+        yield None
+        return
+    for constant in leaf.constants:
+        yield constant if isinstance(constant, int | float) else None

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.printable import printable
+
 VERSION = "SPAMC/1.5"
 MAX_HEAD = 8192  # octets of a reply's status line and fields; spamd sends under 200
 MAX_BODY = 65536  # octets of a reply's body; the names of every rule of a scan are a few hundred
@@ -20,7 +22,6 @@ _length_re = re.compile(r"\d{1,9}\Z")
 _number = r"-?\d{1,6}(?:\.\d{1,6})?"
 _spam_re = re.compile(rf"(True|False|Yes|No) ; ({_number}) / ({_number})\Z")
 _symbols_re = re.compile(r"[A-Za-z0-9_]{1,128}(?:,[A-Za-z0-9_]{1,128})*\Z")
-_unprintable_re = re.compile(r"[^\x20-\x7e]")
 
 
 class Command(StrEnum):
@@ -159,7 +160,7 @@ def _parse_status(line: bytes) -> Reply:
     match = _status_re.match(line)
     if match is None:
         raise ReplyError("the answer is not spamd's")
-    text = _unprintable_re.sub("?", (match[2] or b"").decode("ascii", "replace"))
+    text = printable(match[2] or b"")
     return Reply(code=int(match[1]), text=text, fields={})
 
 

@@ -10,10 +10,11 @@ import socket
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from gateway.system.reticence import Reticence
+
 BATCH = 16  # connections accepted in one turn of the loop, before it looks after those it has
 PAUSE = 0.05  # seconds until it is looked again whether there is room
 RECOVERY = 1.0  # seconds after an error of the system; descriptors do not come back sooner by asking for them
-SILENCE = 60.0  # seconds between two lines in the log about the same trouble
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Acceptor:
         self._door = door
         self._beginning: set[asyncio.Task[None]] = set()
         self._resumption: asyncio.TimerHandle | None = None
-        self._last_words: dict[str, float] = {}
+        self._reticence = Reticence()
         self._resume()
 
     def close(self) -> None:
@@ -75,9 +76,7 @@ class Acceptor:
     def _pause(self, seconds: float, why: str) -> None:
         self._loop.remove_reader(self._socket)
         self._resumption = self._loop.call_later(seconds, self._resume)
-        now = self._loop.time()
-        if now >= self._last_words.get(why, 0.0):
-            self._last_words[why] = now + SILENCE
+        if self._reticence.may_tell_of(why):
             log.warning("connections wait to be accepted: %s", why)
 
     def _accept_some(self) -> None:

@@ -58,6 +58,8 @@ class Board:
         self._secret = bytes(memory[3 * WORD : 3 * WORD + SECRET_SIZE])
         self._mask = layout.entries - 1
         self._keys = [layout.first_region + number * 2 * layout.column for number in range(layout.regions)]
+        self._marks = slice(_HEAD * WORD, (_HEAD + layout.regions) * WORD)
+        self._seen: tuple[bytes, tuple[int, ...]] = (b"", ())  # the marks as they were, and the regions in use then
 
     @classmethod
     def make(cls, *, regions: int, keys: int) -> Self:
@@ -107,10 +109,13 @@ class Board:
         first, length = self._keys[region] * WORD, 2 * self.layout.column * WORD
         self._memory[first : first + length] = bytes(length)
 
-    def regions(self) -> list[int]:
+    def regions(self) -> tuple[int, ...]:
         """Those in use."""
-        marks = self._words[_HEAD : _HEAD + self.layout.regions].tolist()
-        return [region for region, mark in enumerate(marks) if mark]
+        marks, seen = self._memory[self._marks], self._seen
+        if marks != seen[0]:
+            words = memoryview(marks).cast("Q")
+            self._seen = seen = (marks, tuple(region for region, mark in enumerate(words) if mark))
+        return seen[1]
 
     def key(self, name: str) -> int:
         """The key of a name. The hash is keyed, so that no client can choose addresses that share a window."""
@@ -121,7 +126,11 @@ class Board:
         """What the region says about a key; 0 where it says nothing."""
         first = self._keys[region] + (key & self._mask)
         window = self._words[first : first + WINDOW].tolist()
-        return self._words[first + self.layout.column + window.index(key)] if key in window else 0
+        if key not in window:
+            return 0
+        entry = first + window.index(key)
+        number = self._words[entry + self.layout.column]
+        return number if self._words[entry] == key else 0  # its owner may have given the entry to another key meanwhile
 
     def total(self, key: int) -> int:
         """The sum of what all regions say."""
@@ -164,9 +173,8 @@ class Region:
 
     def others(self, key: int) -> list[int]:
         """What the others say about a key, where they say anything."""
-        board, own = self._board, self._number
-        numbers = [board.number(region, key) for region in board.regions() if region != own]
-        return [number for number in numbers if number]
+        own, number = self._number, self._board.number
+        return [said for region in self._board.regions() if region != own and (said := number(region, key))]
 
     def post(self, key: int, number: int) -> bool:
         """Say a number, 0 for nothing; False where there is no room for one more key. Others see it before what is read

@@ -12,7 +12,7 @@ import pycares
 from gateway.system.dnscache import Answer, Status
 
 CNAME = "CNAME"
-MAX_ALIASES = 16  # that follow on one another (CNAME); recursive servers give up after fewer, and honest names have three
+MAX_ALIASES = 16  # (CNAME) that follow on one another; recursive servers give up sooner, and honest names have three
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Fixed DNS: a table of records to a resolver (gateway.system.dns.Resolver) that asks nobody. What is not in the table is
-not there: a name with other records has none of that type, and any other name does not exist.
+"""Fixed DNS: a table of records to a resolver (gateway.system.dns.Resolver) that asks nobody. What is not in the table
+is not there: a name with other records has none of that type, and any other name does not exist.
 """
 
 from collections.abc import Mapping, Sequence

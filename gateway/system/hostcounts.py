@@ -27,7 +27,11 @@ class HostCounts:
 
     def take(self, key: int, limit: int, amount: int = 1) -> bool:
         """Hold so much more, if the host then holds no more than `limit`."""
-        if self.total(key) + amount > limit or not self.add(key, amount):
+        return self.total(key) + amount <= limit and self.claim(key, limit, amount)
+
+    def claim(self, key: int, limit: int, amount: int = 1) -> bool:
+        """The same, for one who has just seen that there is room."""
+        if not self.add(key, amount):
             return False
         if self.total(key) > limit:
             self.leave(key, amount)

@@ -68,7 +68,7 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._candidate = self._counter(
-            "candidate_messages", "Messages by action and what the candidate rules would have done", "action", "candidate"
+            "candidate_messages", "Messages, by action and by what the candidate would have done", "action", "candidate"
         )
         self._rules = self._counter("rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")
         self._downstream = self._counter("downstream", "Answers of next hops, by hop and class", "hop", "reply")

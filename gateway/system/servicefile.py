@@ -1,7 +1,7 @@
 """The service file: how the running service tells commands of its host which process it is, and how its reloads end.
 
-The service holds it locked as long as it runs, so that a file that was left behind, or a number that another process has
-by now, is never taken for it.
+The service holds it locked as long as it runs, so that a file that was left behind, or a number that another process
+has by now, is never taken for it.
 """
 
 import fcntl

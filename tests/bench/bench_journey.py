@@ -101,7 +101,6 @@ def build() -> Parts:
         disk=ThreadPoolExecutor(1),
         clock=time.time,
         record=record,
-        workers=1,
     )
     hop: Any = NextHop()
     return replace(parts, routes=hop)

@@ -1,6 +1,7 @@
 """What it costs to judge a message by 200 rules. Run it: python -m tests.bench.bench_rules"""
 
 import tempfile
+import time
 import timeit
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,10 +47,12 @@ def rules(count: int) -> RuleSet:
 def main() -> None:
     judged = rules(200)
     rounds = 500
-    seconds = min(timeit.repeat(lambda: decide(judged, Stage.SCORED, FACTS), number=rounds, repeat=7)) / rounds
+    judging = timeit.Timer(lambda: decide(judged, Stage.SCORED, FACTS), timer=time.process_time)
+    seconds = min(judging.repeat(number=rounds, repeat=7)) / rounds
     loading = min(timeit.repeat(lambda: rules(200), number=1, repeat=3))
     hits = len(decide(judged, Stage.SCORED, FACTS).hits)
-    print(f"200 rules, {hits} hits: {seconds * 1e6:.0f} microseconds a message; loaded in {loading * 1e3:.0f} ms")
+    print(f"200 rules, {hits} hits: {seconds * 1e6:.0f} microseconds of CPU time a message")
+    print(f"loaded in {loading * 1e3:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import socket
 import sys
-from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
@@ -17,22 +16,31 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.connection import Connection, Role
+from gateway.door import SmtpDoor
 from gateway.envelope import Envelope, Recipient
+from gateway.message import Content
 from gateway.reply import Reply, reply
-from gateway.session import SmtpSession
 from gateway.smtp.front import Front
+from gateway.smtp.offer import Limits
 from gateway.smtp.registry import Sessions
 from gateway.smtp.settings import SessionSettings
+from gateway.system.acceptor import Acceptor
+from gateway.system.board import Region
+from gateway.system.listening import bind
 from gateway.system.spool import Spool
+from gateway.system.threads import DiskThreads
 
 OK = reply("250 2.0.0", "OK")
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 ROUNDS = (
-    (4_000, 3000, "new"),
-    (4_000, 5000, "persistent"),
-    (100_000, 1000, "persistent"),
-    (10_000_000, 20, "persistent"),
+    ("DATA", 4_000, 3000, "new"),
+    ("DATA", 4_000, 5000, "persistent"),
+    ("DATA", 100_000, 1000, "persistent"),
+    ("DATA", 10_000_000, 20, "persistent"),
+    ("BDAT", 4_000, 5000, "persistent"),
+    ("BDAT", 10_000_000, 20, "persistent"),
 )
+CHUNK = 1 << 20  # octets of a chunk of BDAT
 
 
 class Yes:
@@ -48,7 +56,7 @@ class Yes:
     async def rcpt(self, recipient: Recipient) -> Reply:
         return OK
 
-    async def message(self, spool: Spool) -> Reply:
+    async def message(self, spool: Spool, cleaned: Content | None = None) -> Reply:
         return OK
 
     async def refused(self, reply: Reply) -> None:
@@ -59,18 +67,25 @@ class Yes:
 
 
 async def listen(pipe: Pipe) -> None:
+    unlimited, directory = 10**12, Path("/tmp")
+    settings = SessionSettings(max_messages=unlimited, max_octets=unlimited, max_all_recipients=unlimited)
     front = Front(
         Yes,
-        SessionSettings(max_messages=10**9),
+        settings,
         hostname="mx.example.net",
         tls=None,
         roles=lambda _: Role.STRANGER,
-        spool=lambda: Spool(threshold=1 << 18, directory=Path("/tmp")),
-        sessions=Sessions(limit=1000),
+        spool=lambda: Spool(threshold=1 << 18, directory=directory),
+        disk=DiskThreads(threads=8, waiting=200),
+        sessions=Sessions(settings, Region.private()),
+        limits=Limits(max_size=settings.max_size, recipients=settings.max_recipients),
+        carried=frozenset,
     )
-    server = await asyncio.get_running_loop().create_server(partial(SmtpSession, front), "127.0.0.1", 0)
-    pipe.send((os.getpid(), server.sockets[0].getsockname()[1]))
-    await server.serve_forever()
+    sock = bind("127.0.0.1:0")
+    acceptor = Acceptor(sock, SmtpDoor(front))
+    pipe.send((os.getpid(), sock.getsockname()[1]))
+    await asyncio.Event().wait()
+    acceptor.close()
 
 
 def serve(loop: str, pipe: Pipe) -> None:
@@ -79,13 +94,13 @@ def serve(loop: str, pipe: Pipe) -> None:
 
 
 def cpu(pid: int) -> float:
-    """Milliseconds that a process has run."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    """Milliseconds that a process has run, with all its threads."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e6
 
 
 def message(size: int) -> bytes:
     line = b"x" * 74 + b"\r\n"
-    return b"Subject: bench\r\n\r\n" + line * (size // len(line)) + b".\r\n"
+    return b"Subject: bench\r\n\r\n" + line * (size // len(line))
 
 
 class Client:
@@ -101,11 +116,18 @@ class Client:
         while count:
             count -= self.file.readline()[3:4] == b" "
 
-    def send(self, octets: bytes) -> None:
-        self.socket.sendall(b"MAIL FROM:<a@example.org> BODY=8BITMIME\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
-        self.replies(3)
-        self.socket.sendall(octets)
-        self.replies(1)
+    def send(self, verb: str, octets: bytes) -> None:
+        envelope = b"MAIL FROM:<a@example.org> BODY=8BITMIME\r\nRCPT TO:<b@example.net>\r\n"
+        if verb == "DATA":
+            self.socket.sendall(envelope + b"DATA\r\n")
+            self.replies(3)
+            self.socket.sendall(octets + b".\r\n")
+            return self.replies(1)
+        chunks = [octets[start : start + CHUNK] for start in range(0, len(octets), CHUNK)]
+        last = len(chunks) - 1
+        words = (b"BDAT %d%s\r\n" % (len(chunk), b" LAST" if i == last else b"") for i, chunk in enumerate(chunks))
+        self.socket.sendall(envelope + b"".join(word + chunk for word, chunk in zip(words, chunks, strict=True)))
+        return self.replies(2 + len(chunks))
 
     def quit(self) -> None:
         self.socket.sendall(b"QUIT\r\n")
@@ -114,10 +136,10 @@ class Client:
         self.socket.close()
 
 
-def drive(port: int, octets: bytes, count: int, connection: str) -> None:
+def drive(port: int, verb: str, octets: bytes, count: int, connection: str) -> None:
     client = Client(port)
     for _ in range(count):
-        client.send(octets)
+        client.send(verb, octets)
         if connection == "new":
             client.quit()
             client = Client(port)
@@ -130,11 +152,12 @@ def main() -> None:
         process = multiprocessing.Process(target=serve, args=(loop, theirs), daemon=True)
         process.start()
         pid, port = pipe.recv()
-        drive(port, message(4_000), 200, "new")
-        for size, count, connection in ROUNDS:
+        drive(port, "DATA", message(4_000), 200, "new")
+        for verb, size, count, connection in ROUNDS:
             octets, before = message(size), cpu(pid)
-            drive(port, octets, count, connection)
-            print(f"{loop:8} {size:>10,} octets, {connection:10} {(cpu(pid) - before) / count:8.3f} ms CPU a message")
+            drive(port, verb, octets, count, connection)
+            spent = (cpu(pid) - before) / count
+            print(f"{loop:8} {verb} {size:>10,} octets, {connection:10} {spent:8.3f} ms CPU a message")
         process.terminate()
         process.join()
 

@@ -105,7 +105,9 @@ def test_every_fact_of_a_message_is_recorded_and_of_a_refusal_those_that_were_kn
     shared.send(LETTER % b"first", sender=sender)
     shared.send(LETTER % b"second", sender=sender, recipient="bob@elsewhere.example")
     message, refused = entries_of(shared, 2, sender=sender)
-    assert {fact.name for fact in FACTS} <= message.facts.keys()
+    always, on_demand = ({fact.name for fact in FACTS if fact.on_demand is wanted} for wanted in (False, True))
+    assert always <= message.facts.keys()
+    assert on_demand.isdisjoint(message.facts), "no rule reads them, so that nobody has found them out"
     assert message.facts["dmarc.result"] == "pass"
     assert message.facts["spam.result"] == "skipped"
     assert "client.ip" in refused.facts

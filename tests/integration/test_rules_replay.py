@@ -100,6 +100,14 @@ def test_a_field_that_no_rule_asked_for_is_undecidable(gateway: RunningGateway, 
     assert "undecidable  mailer: reject" in explained.stdout
 
 
+def test_attachments_that_no_rule_asked_for_are_undecidable(gateway: RunningGateway, tmp_path: Path) -> None:
+    """They are looked for only where a rule reads them, so that none were found does not say that there were none."""
+    [letter] = send(gateway, LETTER % b"x", sender="attachments@sender.example")
+    asking = READING.replace('"BulkMail 2" in header("X-Mailer")', '"exe" in attachments.suffixes')
+    explained = command(gateway, "explain", letter, "--rules", str(written(tmp_path / "next", asking)))
+    assert "undecidable  mailer: reject" in explained.stdout
+
+
 def test_a_message_is_explained_by_its_id_in_the_log(gateway: RunningGateway) -> None:
     sender = "explained@sender.example"
     send(gateway, LETTER % b"An offer", sender=sender)

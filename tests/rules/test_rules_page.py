@@ -3,16 +3,23 @@
 import re
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from gateway import config
 from gateway.casebook import objections, read_casebook, unscored
+from gateway.cli import main
 from gateway.inspection import Inspector
 from gateway.policy.examples import failures
 from gateway.policy.functions import FUNCTIONS
 from gateway.policy.language import compile_condition
 from gateway.policy.rules import load
 from gateway.policy.shipped import shipped_rules
+from gateway.record import Record
 from gateway.vocabulary import FACTS
+from tests.support.journal import FOUND, journal_at, record_of
+from tests.support.journal import NOW as JOURNAL_NOW
 from tests.support.journeys import NOW, settings_of
 from tests.support.rulefacts import written
 from tests.support.rulespage import PAGE, current
@@ -22,6 +29,12 @@ RULES = [text for text in BLOCKS if text.startswith("[[rule]]")]
 CASES = [text for text in BLOCKS if text.startswith("[[case]]")]
 SETTINGS = [text for text in BLOCKS if text not in RULES + CASES]
 LEAST = 'hostname = "mx.example.org"\ndomains = ["example.org"]\n[route.default]\nhosts = ["maildir:///var/mail"]\n'
+CONSOLE = re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
+SCORING = {
+    2: ("ann@sender.example", "quarantine", 13.0),
+    3: ("zoe@sender.example", "tag", 13.0),
+    4: ("bob@sender.example", "quarantine", 13.0),
+}
 INVOICE = b"From: billing@example.net\r\nSubject: Your invoice\r\n\r\nSee below.\r\n"
 
 
@@ -54,6 +67,27 @@ async def test_cases_of_the_page_are_judged_as_they_say(tmp_path: Path) -> None:
         book = read_casebook(tmp_path)
         with closing(Inspector(unscored(settings_of(tmp_path)), resolver=book.dns, clock=lambda: NOW)) as inspector:
             assert [problem for case in book.cases for problem in await objections(inspector, case)] == []
+
+
+def test_the_replay_on_the_page_prints_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [block] = [block for block in CONSOLE if block.startswith("$ mailward rules replay ")]
+    [text] = [text for text in RULES if "bulk-mailer" in text]
+    command, *printed = block.splitlines()
+    written(tmp_path / "next", text)
+    (tmp_path / "mailward.toml").write_text(f'state_directory = "{tmp_path}"\n{LEAST}')
+    with journal_at(f"sqlite://{tmp_path}/journal.db") as journal:
+        journal.write(*(replayable(number) for number in range(1, 21)))
+    arguments = command.replace("7d", "2026-11-01").replace("/srv/rules.next", str(tmp_path / "next")).split()[2:]
+    assert main([*arguments, "--config", str(tmp_path / "mailward.toml")]) == 1
+    assert capsys.readouterr().out.splitlines() == printed
+
+
+def replayable(number: int) -> Record:
+    """The page's messages: three that score 13 points, and one without DMARC's pass that scores 1."""
+    sender, action, score = SCORING.get(number, ("ann@sender.example", "accept", 1.0))
+    facts = FOUND | {"dmarc.result": "none" if number == 20 else "pass", "spam.score": score}
+    known: dict[str, Any] = {"sender": sender, "action": action, "recipients": ("alice@example.org",)}
+    return record_of(id=f"m{number}", began=JOURNAL_NOW + number, facts=facts, **known)
 
 
 def test_advice_in_the_shipped_files_can_be_followed(tmp_path: Path) -> None:

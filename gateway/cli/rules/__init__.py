@@ -1,16 +1,21 @@
-"""mailward rules: check the rules files, run their examples and directories of messages, have the service take them up.
+"""mailward rules: check the rules files, run their examples and directories of messages, replay them on the journal,
+have the service take them up.
 
 Problems are written to standard error in the form file:line:column: message, which editors follow.
 """
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 from gateway.cli.options import WRONG
 from gateway.cli.rules.errors import check
 from gateway.cli.rules.examples import test, test_messages
+from gateway.cli.rules.explaining import explain
+from gateway.cli.rules.moments import moment
 from gateway.cli.rules.reloading import SECONDS, reload
+from gateway.cli.rules.replaying import LIMIT, replay
 from gateway.cli.rules.sets import chosen_origins, settings_of
 
 
@@ -32,6 +37,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     action.set_defaults(run=_test)
 
+    _add_replay(_action(actions, "replay", "tell which verdicts of the journal would be others by these rules"))
+
+    action = _action(actions, "explain", "show each rule, part by part, for a message of the journal, and what decides")
+    action.add_argument("id", metavar="ID", help="the id of the message, as in the log")
+    _add_recordings(action)
+    action.set_defaults(run=explain)
+
     action = _action(actions, "reload", "check everything, and have the running service take it up")
     _add_config(action)
     action.add_argument(
@@ -51,6 +63,43 @@ def _action(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
 ) -> argparse.ArgumentParser:
     return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--since", metavar="TIME", type=_time, required=True, help="how long ago (7d, 12h, 30m), or from which date on"
+    )
+    parser.add_argument("--until", metavar="TIME", type=_time, help="until when, in the same way (default: now)")
+    _add_recordings(parser)
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=_count,
+        default=LIMIT,
+        help="messages that are listed (%(default)s); all are counted",
+    )
+    parser.set_defaults(run=replay)
+
+
+def _add_recordings(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--rules",
+        metavar="DIR",
+        type=Path,
+        help="rules that stand in place of the site's (default: those of the configuration)",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _time(text: str) -> float:
+    return moment(text, time.time())
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of messages")
+    return int(text)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

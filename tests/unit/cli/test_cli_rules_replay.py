@@ -108,6 +108,12 @@ def test_a_list_that_is_cut_says_so(config: Path, capsys: pytest.CaptureFixture[
     note(config, *(letter(number, facts=facts(subject="An offer")) for number in range(1, 6)))
     replay(config, REJECTING, "--limit", "2")
     assert capsys.readouterr().out.splitlines()[-1] == "and 3 more: --limit lists them"
+    assert replay(config, REJECTING, "--limit", "0") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "5 of 5 verdicts would change",
+        "  5 from accept to reject",
+        "and 5 more: --limit lists them",
+    ]
 
 
 def test_only_what_began_between_is_replayed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +158,16 @@ def test_a_recipient_that_a_rule_refused_has_a_verdict_and_others_have_none(
 def test_a_redacted_fact_is_not_taken_for_an_empty_one(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     note(config, letter(1, facts=facts(subject="An offer")), redact={Redactable.SUBJECT: Redaction.DROP})
     assert replay(config, REJECTING) == 1
-    assert "undecidable: rule offers reads subject, not recorded of 1 messages" in capsys.readouterr().out
+    assert "undecidable: rule offers reads subject, not recorded of 1 message, such as m1" in capsys.readouterr().out
+
+
+def test_a_fact_that_was_cut_is_not_taken_for_a_whole_one(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    note(config, letter(1, facts=facts(subject="x" * 40_000 + "offer")), letter(2))
+    assert replay(config, REJECTING) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "0 of 2 verdicts would change, 1 is undecidable",
+        "undecidable: rule offers reads subject, not recorded of 1 message, such as m1",
+    ]
 
 
 def test_what_cannot_be_replayed_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,10 +69,17 @@ def test_an_entry_says_what_the_record_said(journal: Journal) -> None:
 def test_every_fact_that_was_recorded_is_there_with_its_type(journal: Journal) -> None:
     journal.write(record_of())
     [entry] = journal.reader.of("m1")
-    absent = {fact.name: fact.absent for fact in FACTS}
+    absent = {fact.name: fact.absent for fact in FACTS if not fact.on_demand}
     assert entry.facts == {**absent, **FOUND}
     assert entry.shown == dict(FOUND)
     assert entry.unrecorded == ()
+
+
+def test_a_fact_that_is_found_out_on_demand_is_there_only_where_it_was_asked_for(journal: Journal) -> None:
+    journal.write(record_of(id="m1"), record_of(id="m2", facts={**FOUND, "attachments.result": "complete"}))
+    [unasked], [asked] = journal.reader.of("m1"), journal.reader.of("m2")
+    assert "attachments.result" not in unasked.facts
+    assert asked.facts["attachments.result"] == "complete"
 
 
 def test_facts_that_were_not_found_out_are_not_there(journal: Journal) -> None:

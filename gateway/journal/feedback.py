@@ -1,0 +1,61 @@
+"""Feedback: what people, or directories of known mail, say that a message is. Kept so that rules can be tuned by it."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from sqlalchemy import insert, select
+
+from gateway.journal.database import Database
+from gateway.journal.rows import clean_text
+from gateway.journal.schema import feedback
+
+PAGE = 1000  # rows
+
+
+class Kind(StrEnum):
+    HAM = "ham"
+    SPAM = "spam"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What one message was said to be. It is known by its id or by its content, or by both."""
+
+    began: float  # Unix time at which it was said
+    verdict: Kind
+    source: str  # who said so, such as "learn"
+    id: str = ""  # as in the log
+    digest: str = ""  # of the content: see `digest`
+
+
+def digest(chunks: Iterable[bytes]) -> str:
+    """Of a message's octets: SHA-256, in hexadecimal digits."""
+    found = hashlib.sha256()
+    for chunk in chunks:
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def note(database: Database, said: Iterable[Feedback]) -> None:
+    """Raises JournalError."""
+    rows = [asdict(one) | {"id": clean_text(one.id), "source": clean_text(one.source)} for one in said]
+    if rows:
+        with database.transaction() as connection:
+            connection.execute(insert(feedback), rows)
+
+
+def since(database: Database, moment: float) -> Iterator[Feedback]:
+    """What was said at that Unix time or later, in the order in which it was noted. Raises JournalError."""
+    last = 0
+    wanted = select(feedback).where(feedback.c.began >= moment).order_by(feedback.c.number).limit(PAGE)
+    while True:
+        with database.transaction() as connection:
+            page = list(connection.execute(wanted.where(feedback.c.number > last)))
+        for row in page:
+            last = row.number
+            kind = Kind(row.verdict)
+            yield Feedback(began=row.began, verdict=kind, source=row.source, id=row.id, digest=row.digest)
+        if len(page) < PAGE:
+            return

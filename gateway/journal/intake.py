@@ -1,0 +1,99 @@
+"""The intake: the journal's end of the feed. Turns packets into batches, and SIGTERM into what every wait ends by."""
+
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.journal.frame import MAX_FRAME
+
+LULL = 0.02  # seconds in which entries gather: to be woken for each costs more than to take it
+LAST_BREATH = 3.0  # seconds that the process has once it is told to end
+
+
+class Ending:
+    """Whether the process is to end, and how much time it has then."""
+
+    def __init__(self, *, last_breath: float = LAST_BREATH) -> None:
+        """Listens to SIGTERM from now on. In the main thread."""
+        self._last_breath = last_breath
+        self._deadline = 0.0  # monotonic seconds; 0 where nobody has said so
+        self.woken, self._waking = socket.socketpair()
+        for sock in (self.woken, self._waking):
+            sock.settimeout(0)
+        signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda number, frame: self.begin())
+
+    @property
+    def is_near(self) -> bool:
+        return bool(self._deadline)
+
+    def begin(self) -> None:
+        if not self._deadline:
+            self._deadline = time.monotonic() + self._last_breath
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, but not beyond the end. False where there is no time left after it."""
+        if not self.is_near:
+            select.select([self.woken], [], [], seconds)
+            return True
+        time.sleep(max(0.0, min(seconds, self._deadline - time.monotonic())))
+        return time.monotonic() < self._deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """When a batch is full."""
+
+    size: int
+    seconds: float  # after which it is written though it is not
+
+
+class Intake:
+    """The journal's end of the feed."""
+
+    def __init__(
+        self, sock: socket.socket, batches: Batches, ending: Ending, *, on_taken: Callable[[int], None]
+    ) -> None:
+        """`on_taken` is told of each frame: what is then not written is lost."""
+        self._socket = sock
+        self._batches = batches
+        self._ending = ending
+        self._on_taken = on_taken
+
+    def gather(self, idle: float) -> list[bytes]:
+        """The next frames: as many as make a batch, or those that came within its time; none where nothing came for
+        `idle` seconds. The end of the feed, where all workers and the supervisor are gone, is an end as well."""
+        frames: list[bytes] = []
+        deadline = time.monotonic() + self._batches.seconds
+        while len(frames) < self._batches.size and not self._ending.is_near:
+            frame = self._next()
+            if frame is not None:
+                frames.append(frame)
+            elif not frames:
+                if not self._comes(idle):
+                    break
+                deadline = time.monotonic() + self._batches.seconds
+            elif time.monotonic() >= deadline:
+                break
+            else:
+                self._ending.pause(LULL)
+        return frames
+
+    def _next(self) -> bytes | None:
+        """A frame, if one is there."""
+        try:
+            frame = self._socket.recv(2 * MAX_FRAME)
+        except BlockingIOError:
+            return None
+        if not frame:
+            self._ending.begin()
+            return None
+        self._on_taken(1)
+        return frame
+
+    def _comes(self, seconds: float) -> bool:
+        """Wait for something to come."""
+        return bool(select.select([self._socket, self._ending.woken], [], [], seconds)[0])

@@ -1,0 +1,57 @@
+"""Account: the outcome of a replay to each rule that is read, with the value of each part of its condition. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.facts import Facts
+from gateway.policy.language import Explained, explain
+from gateway.policy.partial import value
+from gateway.policy.replay import Outcome
+from gateway.policy.rule import TOTAL, Rule
+
+
+class Standing(StrEnum):
+    """What became of a rule."""
+
+    MATCH = "match"
+    UNDECIDABLE = "undecidable"  # that depends on a fact which was not recorded
+    NO_MATCH = "no match"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A rule that was read."""
+
+    rule: Rule
+    standing: Standing
+    parts: tuple[Explained, ...]
+
+
+def accounts(outcome: Outcome) -> list[Account]:
+    """Of the rules that are read: those that match first, each group in the order of reading."""
+    facts = _known(outcome)
+    found = [_account(rule, facts) for rule in _read(outcome)]
+    return [account for standing in Standing for account in found if account.standing is standing]
+
+
+def _account(rule: Rule, facts: Facts) -> Account:
+    unknown = frozenset(name for name in rule.condition.facts if name not in facts)
+    return Account(rule, _STANDINGS[value(rule.condition.whole, facts, unknown)], explain(rule.condition, facts))
+
+
+_STANDINGS = {True: Standing.MATCH, False: Standing.NO_MATCH, None: Standing.UNDECIDABLE}
+
+
+def _known(outcome: Outcome) -> Facts:
+    return outcome.facts if outcome.total is None else {**outcome.facts, TOTAL.name: outcome.total}
+
+
+def _read(outcome: Outcome) -> Iterator[Rule]:
+    """None after a refusal at an earlier stage, and none after a final rule that matched."""
+    for rule in outcome.rules.in_reading_order:
+        if rule.stage > outcome.reached:
+            return
+        yield rule
+        if rule.ends_the_reading and rule.id in outcome.verdict.rules:
+            return
