@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("tests.support.spamd", "tests.support.postgresql")  # fixtures "spamd", "postgresql": one for a whole run
+pytest_plugins = ("tests.support.spamd", "tests.support.postgresql")  # fixtures for a whole run
 
 _scores = pytest.StashKey[list[tuple[str, int, int]]]()
 

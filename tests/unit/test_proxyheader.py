@@ -49,7 +49,7 @@ def test_lines_of_the_specification(header: bytes, client: End) -> None:
     "header",
     [
         UNKNOWN,
-        b"PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+        b"PROXY UNKNOWN " + 2 * b"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff " + b"65535 65535\r\n",
         b"PROXY UNKNOWN \xff\x00 whatever\r\n",
         LOCAL,
         block(0x11, b"\xff" * 12, command=0x20),
