@@ -21,7 +21,21 @@ from tests.support.sealing import sealed
 from tests.support.signing import handmade, rsa_key
 
 SETTINGS = {"hostname": "mx.example.org", "domains": ["example.org"], "route": {"default": {"hosts": ["maildir:///n"]}}}
-LABELS = ("iprev", "spf", "dkim", "arc", "dmarc", "spam", "refused", "rule", "verdict", "reply", "total", "field")
+LABELS = (
+    "iprev",
+    "spf",
+    "dkim",
+    "arc",
+    "dmarc",
+    "spam",
+    "refused",
+    "rule",
+    "verdict",
+    "decided",
+    "reply",
+    "total",
+    "field",
+)
 LETTER = b"From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 ESCAPES = b"\x1b]0;owned\x07\x1b[2J\x9b2J\r\nverdict  accept\r\n\xe2\x80\xae"
 MOST = 200_000  # characters shown of one message: ten signatures, each of 16 KB at most
