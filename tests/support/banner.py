@@ -21,6 +21,8 @@ from gateway.system.log import LogSettings, start_logging
 from gateway.system.metrics import Metrics
 from gateway.worker import add_arguments, inheritance, run_worker
 
+TURNS = 20  # of the loop, more than lie between accept() and the first step of a session: one accepted last is served
+
 
 class Banner:
     """A gateway.worker.Service."""
@@ -37,6 +39,8 @@ class Banner:
     async def drain(self, seconds: float) -> None:
         for server in self._servers:
             server.close()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         if self._sessions and seconds:
             await asyncio.wait(self._sessions, timeout=seconds)
         for session in self._sessions.keys() - self._working:
