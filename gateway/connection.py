@@ -57,6 +57,11 @@ class Connection:
         }
 
 
+def plain_address(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """What a client is known by: an IPv4 client of an IPv6 socket by its IPv4 address (RFC 4291 section 2.5.5.2)."""
+    return ip if isinstance(ip, IPv4Address) else ip.ipv4_mapped or ip
+
+
 NOWHERE = IPv4Address("0.0.0.0")  # noqa: S104  the stated value of an absent address, never bound to
 
 FACTS = (

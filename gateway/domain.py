@@ -31,6 +31,13 @@ def canonical_domain(text: str) -> str:
     return ascii_name if len(ascii_name) <= MAX_DOMAIN and _domain_re.match(ascii_name) else ""
 
 
+def required_domain(text: str) -> str:
+    """The canonical form of a domain name that an operator wrote. Raises ValueError that says that it is none."""
+    if not (canonical := canonical_domain(text)):
+        raise ValueError(f'"{text}" is not a domain name')
+    return canonical
+
+
 def is_within(name: str, parent: str) -> bool:
     """Whether a canonical name is `parent` or below it."""
     return name == parent or name.endswith(f".{parent}")

@@ -5,7 +5,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from gateway.connection import Role
+from gateway.connection import Role, plain_address
 from gateway.reply import Reply
 from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
@@ -34,7 +34,7 @@ class SmtpDoor:
     def caller(self, peer: Any) -> Caller | None:
         if not isinstance(peer, tuple):  # of a Unix socket
             return None
-        ip, proxies = client_address(peer[0]), self._front.proxies
+        ip, proxies = _address_of(peer), self._front.proxies
         if proxies.is_balancer(ip):
             return None
         return Caller(ip=ip, port=peer[1], role=self._front.roles(ip), standing=proxies.standing_of(ip))
@@ -43,7 +43,7 @@ class SmtpDoor:
         """What is behind the header stays in the socket."""
         if not isinstance(peer, tuple):
             return None
-        balancer = client_address(peer[0])
+        balancer = _address_of(peer)
         header = await self._front.introductions.hear(client)
         if isinstance(header, Flaw):
             if header is not Flaw.ENDED:  # so ends a balancer's look at the port
@@ -52,7 +52,7 @@ class SmtpDoor:
         if isinstance(header, Own):
             standing = self._front.proxies.standing_of(balancer)
             return Caller(ip=balancer, port=peer[1], role=Role.INTERNAL, standing=standing)
-        ip = client_address(str(header.client.ip))
+        ip = plain_address(header.client.ip)
         return Caller(ip=ip, port=header.client.port, role=self._front.roles(ip), via=balancer)
 
     def let_in(self, caller: Caller) -> SmtpSession | bytes:
@@ -68,9 +68,6 @@ class SmtpDoor:
         return session
 
 
-def client_address(host: str) -> IPv4Address | IPv6Address:
-    """The address of a peer; an IPv4 client of an IPv6 socket is known by its IPv4 address."""
-    if ":" not in host:
-        return IPv4Address(host)
-    address = IPv6Address(host)
-    return address.ipv4_mapped or address
+def _address_of(peer: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    host = peer[0]
+    return plain_address(IPv6Address(host) if ":" in host else IPv4Address(host))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 FactValue = str | float | int | bool | tuple[str, ...] | IPv4Address | IPv6Address
 Facts = Mapping[str, FactValue]
@@ -49,3 +50,14 @@ class Fact:
 def absent_facts(declared: Iterable[Fact]) -> dict[str, FactValue]:
     """Every declared fact with the value it has where it is absent: the ground that known facts are laid upon."""
     return {fact.name: fact.absent for fact in declared}
+
+
+def plain(value: FactValue) -> Any:
+    """A fact as JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
+
+
+def all_plain(facts: Facts) -> dict[str, Any]:
+    return {name: plain(value) for name, value in facts.items()}

@@ -14,8 +14,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
-from cryptography import x509
-
+from gateway.certificate import Worth, appraise
 from gateway.checks.arc import SealingKeyError, published_problem, read_sealing_key, zone_line
 from gateway.checks.dnslists.testpoints import Soundness, examine_list
 from gateway.config import Settings
@@ -36,7 +35,6 @@ from gateway.system.tls import TlsError, server_tls
 BLOCK_LIST_TEST = "2.0.0.127.zen.spamhaus.org"
 BLOCK_LIST_ERRORS = "127.255.255."
 FOREIGN_RECIPIENT = "postmaster@example.net"  # of nobody's domain (RFC 2606): whoever takes mail for it relays for us
-CERTIFICATE_WARNING_DAYS = 14
 # Bits of a network of which somebody may know every host, by IP version and by whether it is a private one.
 WIDEST = {(4, True): 16, (4, False): 24, (6, True): 48, (6, False): 64}
 RELEASED = 1795478400  # Unix time, 24 November 2026: a clock before it is wrong
@@ -47,6 +45,14 @@ class Grade(StrEnum):
     GOOD = "ok"
     WARNING = "warning"
     BAD = "bad"
+
+
+CERTIFICATE_GRADES = {
+    Worth.GOOD: Grade.GOOD,
+    Worth.ENDING: Grade.WARNING,
+    Worth.FOREIGN: Grade.BAD,
+    Worth.UNTIMELY: Grade.BAD,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,38 +243,10 @@ def _certificate(settings: Settings, now: float) -> Finding:
         return Finding(Grade.WARNING, "the certificate is self-made", advice)
     try:
         server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory)  # that the key fits it
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        appraisal = appraise(path.read_bytes(), settings.hostname, datetime.fromtimestamp(now, UTC))
     except (TlsError, OSError, ValueError) as error:
         return Finding(Grade.BAD, f"the certificate {path} cannot be used: {error}", "Correct [tls].")
-    return _names_and_days(certificate, settings.hostname, datetime.fromtimestamp(now, UTC))
-
-
-def _names_and_days(certificate: x509.Certificate, hostname: str, now: datetime) -> Finding:
-    names = _names_of(certificate)
-    if not any(_covers(name, hostname) for name in names):
-        found = ", ".join(names) or "no host name"
-        return Finding(Grade.BAD, f"the certificate is for {found}, not for {hostname}", "Get one for it.")
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    days = (end - now).days
-    if not begin <= now <= end:
-        return Finding(Grade.BAD, f"the certificate is good from {begin:%d %b %Y} to {end:%d %b %Y} only", "Renew it.")
-    if days < CERTIFICATE_WARNING_DAYS:
-        return Finding(Grade.WARNING, f"the certificate ends in {days} days", "Renew it.")
-    return Finding(Grade.GOOD, f"the certificate is for {hostname}, and good for {days} days")
-
-
-def _names_of(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return []
-    return names.value.get_values_for_type(x509.DNSName)
-
-
-def _covers(pattern: str, name: str) -> bool:
-    """RFC 6125 section 6.4.3: a wildcard stands for the first label alone."""
-    pattern = pattern.lower()
-    return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
+    return Finding(CERTIFICATE_GRADES[appraisal.worth], f"the certificate {appraisal.text}", appraisal.advice)
 
 
 def _clock(now: float, *, synchronised: bool) -> Finding:

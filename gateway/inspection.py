@@ -15,7 +15,7 @@ from gateway.config import Settings
 from gateway.connection import Connection
 from gateway.edge import Refusal, refused_octets, refused_recipients, take
 from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
-from gateway.facts import FactValue
+from gateway.facts import FactValue, all_plain
 from gateway.journey import Arrival, Examination, ask, examine
 from gateway.judgement import rules_for
 from gateway.lines import as_sent, to_crlf
@@ -122,7 +122,7 @@ class Inspection:
         return {
             **dict.fromkeys(CHECKS),
             **{name: result.report() for name, result in answers.results.items()},
-            "facts": {name: _plain(value) for name, value in self.examination.facts.items()},
+            "facts": all_plain(self.examination.facts),
             "verdict": self.verdict,
             "refused": [refusal.to_dict() for refusal in self.refused],
             "authentication_results": self.authentication_results,
@@ -225,10 +225,3 @@ def _explanations(parts: Parts, examination: Examination) -> Iterator[Explanatio
     facts: Mapping[str, FactValue] = known_facts(rules, examination.facts, examination.verdict)
     for rule in rules.rules:
         yield Explanation(rule, explain(rule.condition, facts))
-
-
-def _plain(value: FactValue) -> Any:
-    """A fact as JSON has it."""
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value

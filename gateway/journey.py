@@ -139,8 +139,7 @@ class Journey(Visit):
             found = self._so_far(transaction)
             basis = self._basis(envelope, found)
             candidate = judge_by_candidate(self._parts, basis.facts, envelope, until=Stage.RCPT)
-            noted = {**self._noted(transaction), "rules_digest": rules_for(self._parts.profiles, envelope).digest}
-            known = {"basis": basis, **candidate_noted(candidate), **noted}
+            known = {"basis": basis, **candidate_noted(candidate), **self._noted(transaction, envelope)}
             self._parts.record(refusal_record(self._connection, envelope, found, answer, verdict, **known))
             return answer
         transaction.envelope = envelope
@@ -188,9 +187,9 @@ class Journey(Visit):
         if transaction is None:
             return
         if transaction.envelope.recipients:
-            found = self._so_far(transaction)
-            known = {"basis": self._basis(transaction.envelope, found), **self._noted(transaction)}
-            self._parts.record(lost_record(self._connection, transaction.envelope, found, **known))
+            envelope, found = transaction.envelope, self._so_far(transaction)
+            known = {"basis": self._basis(envelope, found), **self._noted(transaction, envelope)}
+            self._parts.record(lost_record(self._connection, envelope, found, **known))
         await transaction.close()
 
     async def _early_verdict(self, transaction: Transaction, envelope: Envelope) -> Verdict:
@@ -240,14 +239,14 @@ class Journey(Visit):
             outcome,
             steps=steps,
             **candidate_noted(examination.candidate),
-            **self._noted(transaction),
+            **self._noted(transaction, transaction.envelope),
         )
         self._parts.record(record)
 
-    def _noted(self, transaction: Transaction) -> dict[str, Any]:
-        """What every record says."""
+    def _noted(self, transaction: Transaction, envelope: Envelope) -> dict[str, Any]:
+        """What every record says. `envelope` has the recipient by whose profile it was judged."""
         parts = self._parts
-        digest = rules_for(parts.profiles, transaction.envelope).digest
+        digest = rules_for(parts.profiles, envelope).digest
         return {"began": transaction.began, "rules_digest": digest, "panic": parts.panic.is_on()}
 
     def _basis(self, envelope: Envelope, found: Answers) -> Basis:
@@ -256,9 +255,9 @@ class Journey(Visit):
         return Basis(facts=facts_of(self._parts, subject, found), settled=Stage.MAIL)
 
     def _record_unread(self, event: Event, transaction: Transaction, reply: Reply, **known: Any) -> None:
-        found = self._so_far(transaction)
-        known |= {"basis": self._basis(transaction.envelope, found), **self._noted(transaction)}
-        self._parts.record(unread_record(event, self._connection, transaction.envelope, found, reply, **known))
+        envelope, found = transaction.envelope, self._so_far(transaction)
+        known |= {"basis": self._basis(envelope, found), **self._noted(transaction, envelope)}
+        self._parts.record(unread_record(event, self._connection, envelope, found, reply, **known))
 
     def _ask_ahead(self, wave: Wave, envelope: Envelope) -> Ahead:
         """Begin a wave whose answers are needed later, so that DNS is asked while the client talks."""

@@ -40,6 +40,7 @@ class Parts:
     limits: LimitSettings
     waves: Waves
     profiles: Profiles
+    reads: frozenset[str]  # every fact that a rule reads, those of the candidate too
     sealer: Sealer | None  # None: no ARC set of our own is put on messages
     routes: Routes
     quarantine: Quarantine | None  # None: quarantined mail goes to the next hop, marked
@@ -54,8 +55,3 @@ class Parts:
     def rules(self) -> RuleSet:
         """The rules in force for domains without a profile."""
         return self.profiles.default
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Every fact that a rule reads, those of the candidate too."""
-        return self.profiles.reads | (self.candidate.reads if self.candidate else frozenset())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from gateway.connection import Role
+from gateway.connection import Role, plain_address
 from gateway.envelope import Address
 
 IPAddress = IPv4Address | IPv6Address
@@ -42,7 +42,7 @@ class Realm:
 
     def role_of(self, ip: IPAddress) -> Role:
         """Who the client at `ip` is; the first list that has it decides, our own networks before relay partners."""
-        plain = (ip.ipv4_mapped if isinstance(ip, IPv6Address) else None) or ip
+        plain = plain_address(ip)
         return next((role for network, role in self._networks if plain in network), Role.STRANGER)
 
 

@@ -154,7 +154,7 @@ def candidate_noted(verdict: Verdict | None) -> dict[str, Any]:
     """What a record says of the candidate rules, where there are some."""
     if verdict is None:
         return {}
-    return {"candidate_action": verdict.action.value, "candidate_rules": _decision(verdict)["rules"]}
+    return {"candidate_action": verdict.action.value, "candidate_rules": verdict.enforced}
 
 
 def _number(facts: Facts, name: str) -> float:

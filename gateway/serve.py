@@ -18,7 +18,7 @@ from gateway.checks.spamd import SpamdCheck
 from gateway.checks.spf import SpfCheck
 from gateway.config import Settings
 from gateway.delivery.quarantine import Quarantine
-from gateway.delivery.routes import Routes, Surroundings, build_routes
+from gateway.delivery.routes import Surroundings, build_routes
 from gateway.door import SmtpDoor
 from gateway.journal.feed import Feed
 from gateway.journal.glossary import Glossary
@@ -79,12 +79,14 @@ def build_waves(
     )
 
 
-def build_limits(session: SessionSettings, routes: Routes) -> Limits:
-    """What clients are told of our limits: who keeps to them is refused nothing for its number."""
+def build_limits(session: SessionSettings, parts: Parts) -> Limits:
+    """What clients are told of our limits: who keeps to them is refused nothing for its number. Domains may go together
+    only if none of them can have a next hop or rules of its own."""
+    routes, go_together = parts.routes, parts.routes.are_one and not parts.profiles.domains
     return Limits(
         max_size=session.max_size,
         recipients=session.max_recipients if routes.share_transactions else 1,
-        domains=None if routes.are_one else 1,
+        domains=None if go_together else 1,
         transactions=session.max_messages,
     )
 
@@ -123,6 +125,7 @@ def build_parts(
         waves=build_waves(settings, reads, resolver, clock=clock, region=region),
         profiles=profiles,
         candidate=candidate,
+        reads=reads,
         sealer=configured_sealer(settings.arc.seal, clock=clock),
         routes=build_routes(
             settings.route,
@@ -185,7 +188,7 @@ class Gateway:
             spool=self._spool,
             sessions=self._sessions,
             disk=self._disk,
-            limits=build_limits(settings.session, self.parts.routes),
+            limits=build_limits(settings.session, self.parts),
             carried=lambda: self.parts.routes.carries,
             proxies=Proxies(balancers=settings.networks.balancers, xclient=settings.networks.xclient),
         )

@@ -20,7 +20,7 @@ class Transaction:
         self._profile = ""
         self.delivery: Delivery | None = None
 
-    def suits(self, hop: NextHop, recipient: Recipient, profile: str = "") -> bool:
+    def suits(self, hop: NextHop, recipient: Recipient, profile: str) -> bool:
         """Whether one answer to the message can hold for this recipient as for those that were accepted before: they
         have the same next hop, which gives one answer for all, they are judged by the rules of the same profile, and
         none of them alone is never refused."""
@@ -34,7 +34,7 @@ class Transaction:
             and is_role_account(first) is is_role_account(recipient.address)
         )
 
-    async def towards(self, hop: NextHop, connection: Connection, client_name: str, profile: str = "") -> Delivery:
+    async def towards(self, hop: NextHop, connection: Connection, client_name: str, profile: str) -> Delivery:
         """The delivery to `hop`; one to another, for which no recipient was accepted, is given up."""
         self._profile = profile
         if self.delivery is None or hop is not self._hop:

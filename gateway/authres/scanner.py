@@ -4,6 +4,7 @@ import re
 
 from gateway.comments import end_of_comment
 
+MAX_SIZE = 16384  # octets; no honest field has a tenth of it, and reading one of a mebibyte would take seconds
 TOKEN = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]+"  # noqa: S105  RFC 2045 section 5.1
 
 _atext = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
@@ -17,9 +18,6 @@ _control_re = re.compile(r"[\x00-\x1f\x7f]")
 _keyword_re = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]")
 _digits_re = re.compile(r"[0-9]+")
 _quoted_re = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
-
-
-MAX_SIZE = 16384  # octets; no honest field has a tenth of it, and reading one of a mebibyte would take seconds
 
 
 class AuthresError(ValueError):

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.authres.field import MethodResult
 from gateway.checks.base import Check, Subject
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Stage, all_plain
 from gateway.mime.outline import Outline, Soundness
 from gateway.mime.structure import Structure
 
@@ -36,11 +36,7 @@ class AttachmentsResult:
         return ()
 
     def report(self) -> dict[str, Any]:
-        return {name.removeprefix("attachments."): _plain(value) for name, value in self.facts().items()}
-
-
-def _plain(value: FactValue) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+        return {name.removeprefix("attachments."): value for name, value in all_plain(self.facts()).items()}
 
 
 FACTS = (

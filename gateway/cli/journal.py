@@ -72,7 +72,10 @@ def _show(settings: Settings, place: str, options: argparse.Namespace) -> int:
     with reading(place) as reader:
         entries, evaluations = reader.of(options.id), reader.evaluations_of(options.id)
     if not entries:
-        return _complain(f"the journal has nothing of {options.id}")
+        return _complain(
+            f"the journal has nothing of {options.id}; if it has just come, ask again in a few seconds (rows are"
+            " written in batches), else it has expired or is no id of the log"
+        )
     if options.json:
         report = {"entries": list(map(_plain, entries)), "dmarc": list(map(asdict, evaluations))}
         print(json.dumps(report, indent=2))
@@ -86,7 +89,7 @@ def _show(settings: Settings, place: str, options: argparse.Namespace) -> int:
 
 def _plain(entry: Entry) -> dict[str, Any]:
     """For JSON. `facts` are those that were recorded, and those of `unrecorded` were cut or left out."""
-    from gateway.journal.glossary import all_plain
+    from gateway.facts import all_plain
 
     values = asdict(entry)
     del values["shown"]

@@ -9,8 +9,6 @@ from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 
 WRONG = 2  # exit status: the command line, the configuration or a rules file is wrong
 
-Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 
 def add_config(parser: argparse.ArgumentParser, default: object = DEFAULT_PATH) -> None:
     parser.add_argument(

@@ -192,9 +192,8 @@ class Client:
         answer = await self.ask(Step.EHLO, f"{verb} {self._terms.hostname}\r\n".encode())
         self.capabilities = Capabilities.of(answer)
         if self._terms.tls is not TlsMode.VERIFIED:
-            self.capabilities = self.capabilities.without(
-                "REQUIRETLS"
-            )  # which needs a known host (RFC 8689 section 4.2)
+            # It needs a host that is known to be the right one (RFC 8689 section 4.2).
+            self.capabilities = self.capabilities.without("REQUIRETLS")
 
     async def become(self, commands: Sequence[bytes]) -> None:
         """Speak for one client from now on (XCLIENT)."""

@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from gateway.facts import Stage
-from gateway.journal.glossary import all_plain
+from gateway.facts import Stage, all_plain
 from gateway.record import NO_BASIS, Record
 
 FORMAT = 1  # of frames: after an upgrade, workers of before may still drain

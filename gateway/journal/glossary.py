@@ -5,10 +5,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any, NamedTuple, Self
 
-from gateway.facts import Fact, Facts, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Stage, plain
 
 DIGEST_LENGTH = 16  # hexadecimal digits: there are a few dozen glossaries in the life of a journal
 
@@ -67,14 +67,3 @@ class Glossary:
 
     def _absent_until(self, stage: Stage) -> dict[str, Any]:
         return {name: term.absent for name, term in self.terms.items() if term.stage <= stage}
-
-
-def plain(value: FactValue) -> Any:
-    """A fact as JSON has it."""
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
-
-
-def all_plain(facts: Facts) -> dict[str, Any]:
-    return {name: plain(value) for name, value in facts.items()}

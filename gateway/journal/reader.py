@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, Table, func, select, tuple_
 
 from gateway.facts import Stage
 from gateway.journal.database import Database, for_reading
@@ -19,7 +19,6 @@ from gateway.journal.rows import clean_text
 from gateway.journal.schema import dmarc, feedback, gaps, messages, vocabularies
 
 PAGE = 1000  # rows; some 2 MB
-
 
 _LISTS = ("recipients", "rules", "shadow", "candidate_rules", "unrecorded")
 _COLUMNS = tuple(column for column in messages.c if column.name not in ("number", "batch", "reply_class"))
@@ -35,28 +34,18 @@ class Reader:
 
     def since(self, moment: float) -> Iterator[Entry]:
         """All entries whose transaction began at that Unix time or later, in the order of time. Raises JournalError."""
-        place = (messages.c.began, messages.c.number)
-        ordered = select(*_COLUMNS, messages.c.number).order_by(*place).limit(PAGE)
-        page = self._page(ordered.where(messages.c.began >= moment))
-        while page:
-            yield from map(self._entry, page)
-            page = self._page(ordered.where(tuple_(*place) > (page[-1].began, page[-1].number)))
+        return map(self._entry, self._in_time(select(*_COLUMNS, messages.c.number), messages, moment))
 
     def of(self, identity: str) -> list[Entry]:
         """The entries of that id, as in the log: recipients that were refused, and the message. Raises JournalError."""
         known = messages.c.id == clean_text(identity)
         wanted = select(*_COLUMNS).where(known).order_by(messages.c.number).limit(PAGE)
-        return list(map(self._entry, self._page(wanted)))
+        return list(map(self._entry, self._rows(wanted)))
 
     def evaluations_since(self, moment: float) -> Iterator[Evaluation]:
         """What aggregate reports are made of: all evaluations of DMARC from that Unix time on, in the order of time.
         Raises JournalError."""
-        place = (dmarc.c.began, dmarc.c.number)
-        ordered = select(dmarc).order_by(*place).limit(PAGE)
-        page = self._rows(ordered.where(dmarc.c.began >= moment))
-        while page:
-            yield from map(_evaluation, page)
-            page = self._rows(ordered.where(tuple_(*place) > (page[-1].began, page[-1].number)))
+        return map(_evaluation, self._in_time(select(dmarc), dmarc, moment))
 
     def evaluations_of(self, identity: str) -> list[Evaluation]:
         """Of the message of that id. Raises JournalError."""
@@ -87,17 +76,24 @@ class Reader:
         with self._database.transaction() as connection:
             return list(connection.execute(wanted))
 
-    def _page(self, wanted: Select[Any]) -> list[Row[Any]]:
-        with self._database.transaction() as connection:
-            page = list(connection.execute(wanted))
-            for digest in {row.vocabulary for row in page} - self._glossaries.keys():
-                terms = connection.execute(select(vocabularies.c.terms).where(vocabularies.c.digest == digest)).scalar()
-                self._glossaries[digest] = Glossary.parse(terms) if terms else None
-        return page
+    def _in_time(self, wanted: Select[Any], table: Table, moment: float) -> Iterator[Row[Any]]:
+        """The rows of a table from that Unix time on, in the order of time."""
+        place = (table.c.began, table.c.number)
+        ordered = wanted.order_by(*place).limit(PAGE)
+        page = self._rows(ordered.where(table.c.began >= moment))
+        while page:
+            yield from page
+            page = self._rows(ordered.where(tuple_(*place) > (page[-1].began, page[-1].number)))
+
+    def _glossary(self, digest: str) -> Glossary | None:
+        if digest not in self._glossaries:
+            rows = self._rows(select(vocabularies.c.terms).where(vocabularies.c.digest == digest))
+            self._glossaries[digest] = Glossary.parse(rows[0].terms) if rows else None
+        return self._glossaries[digest]
 
     def _entry(self, row: Row[Any]) -> Entry:
         values = dict(zip(_NAMES, row, strict=False))
-        glossary = self._glossaries[values.pop("vocabulary")]
+        glossary = self._glossary(values.pop("vocabulary"))
         written, settled = _facts(values.pop("facts")), Stage(values.pop("settled"))
         for name in _LISTS:
             values[name] = tuple(values[name])

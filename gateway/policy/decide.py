@@ -55,7 +55,7 @@ def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> l
     each is short: it is faster to ask those behind a final one too."""
     matched = [rule for rule in rules if rule.holds(facts)]
     for place, rule in enumerate(matched):
-        if rule.hit.final and rule.ends_the_reading:
+        if rule.ends_the_reading:
             del matched[place + 1 :]
             break
     return [rule for rule in matched if rule.hit.rule not in before] if before else matched

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gateway.facts import FactValue
 from gateway.policy.language import Operator, Part
+from gateway.policy.partial import value
 
 
 def rests_on(whole: Part, name: str, word: str, absent: Mapping[str, FactValue]) -> bool:
@@ -19,15 +20,7 @@ def is_undone_by(whole: Part, name: str, word: str, absent: Mapping[str, FactVal
 
 def _value(part: Part, name: str, facts: Mapping[str, FactValue]) -> bool | None:
     """The value of a part if the fact of that name alone is known; None where that does not settle it."""
-    if part.operator is Operator.NONE:
-        return part.holds(facts) if part.facts == (name,) else None
-    values = [_value(inner, name, facts) for inner in part.parts]
-    if part.operator is Operator.NOT:
-        return None if values[0] is None else not values[0]
-    settling = part.operator is Operator.OR
-    if settling in values:
-        return settling
-    return None if None in values else not settling
+    return value(part, facts, frozenset(part.facts) - {name})
 
 
 def _speaks_for(part: Part, name: str, facts: Mapping[str, FactValue], *, wanted: bool) -> bool:

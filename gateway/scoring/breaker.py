@@ -1,8 +1,9 @@
-"""Breaker: turns failures in a row into a pause: a dead host costs no message its time. Pure; `now` is in seconds."""
+"""Breaker: turns failures in a row into a pause: a dead host costs no message its time. `now` is monotonic seconds."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+
+from gateway.system.hostmark import HostMark
 
 
 class Cause(StrEnum):
@@ -15,20 +16,6 @@ class Cause(StrEnum):
 _CAUSES = tuple(Cause)
 
 
-class Mark(Protocol):
-    """What all workers know of a host (gateway.system.hostmark.HostMark)."""
-
-    @property
-    def retry_at(self) -> float: ...
-
-    @property
-    def note(self) -> int: ...
-
-    def leave_alone(self, now: float, seconds: float, note: int = 0) -> None: ...
-
-    def is_well(self, now: float) -> None: ...
-
-
 @dataclass(slots=True)
 class Breaker:
     """Closed until `limit` failures came in a row in one worker; then open for all of them: one attempt is let through
@@ -36,7 +23,7 @@ class Breaker:
 
     limit: int
     pause: float
-    mark: Mark
+    mark: HostMark
     failures: int = 0  # in a row, of this worker
 
     @property

@@ -67,19 +67,16 @@ class Admission:
         for limit, key, most in limits:  # before anything is counted: a refusal takes nothing from others
             if self._counts.total(key) >= most:
                 return limit
-        taken: list[int] = []
+        place = Place(())
         for limit, key, most in limits:
             if not self._counts.claim(key, most):
-                self._leave(taken)
+                self.leave(place)
                 return limit
-            taken.append(key)
-        return Place(tuple(taken))
+            place = Place((*place.keys, key))
+        return place
 
     def leave(self, place: Place) -> None:
-        self._leave(place.keys)
-
-    def _leave(self, keys: "tuple[int, ...] | list[int]") -> None:
-        for key in keys:
+        for key in place.keys:
             self._counts.leave(key)
 
     def _limits(self, ip: Address) -> tuple[tuple[Limit, int, int], ...]:

@@ -17,18 +17,18 @@ from gateway.smtp.offer import Offer
 # RFC 5321 section 4.5.3.1.4 gives 512 octets; SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
 MAX_LINE = 2048
 MAX_HELO = 255  # octets, RFC 5321 section 4.5.3.1.2
+XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"  # an expression for one character, RFC 3461 section 4
 
 _control_re = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _helo_re = re.compile(rf"[!-~]{{1,{MAX_HELO}}}\Z")
 # The space before the path is wrong (RFC 5321 section 3.3) and common; so are spaces at the end of a line.
 _path_re = re.compile(r" ?(<(?:[^<>\"\\ ]|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z")
 _parameter_re = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?\Z")
-_xtext = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"
 _notify_re = re.compile(
     r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE | re.ASCII
 )
-_orcpt_re = re.compile(rf"[A-Za-z0-9-]{{1,40}};(?:{_xtext}|[\x80-\U0010ffff]){{1,500}}\Z")
-_envid_re = re.compile(rf"{_xtext}{{1,100}}\Z")
+_orcpt_re = re.compile(rf"[A-Za-z0-9-]{{1,40}};(?:{XTEXT}|[\x80-\U0010ffff]){{1,500}}\Z")
+_envid_re = re.compile(rf"{XTEXT}{{1,100}}\Z")
 _ret_re = re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE | re.ASCII)
 _size_re = re.compile(r"[0-9]{1,20}\Z")
 

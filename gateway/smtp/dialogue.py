@@ -199,7 +199,7 @@ class Dialogue:
     async def _stick(self) -> None:
         """Let a stranger wait after a refusal, as long as there is room for all others."""
         if self._connection.role is Role.STRANGER and not self._front.sessions.is_crowded:
-            self._mailing.let_go()
+            self._visit.let_go()
             await asyncio.sleep(self._settings.tarpit)
 
     # The greeting.

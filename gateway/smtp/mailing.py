@@ -134,10 +134,6 @@ class Mailing:
         self._aftermath = None
         await self._conclude(self._visit.reset())
 
-    def let_go(self) -> None:
-        """The client is made to wait: nothing of others is held for it meanwhile."""
-        self._visit.let_go()
-
     async def _take(self, chunk: Chunk) -> None:
         collection = self._collection or self._begin()
         self.is_amid_octets = True

@@ -19,7 +19,7 @@ class Voice:
         self.has_refused = False  # since somebody has last looked
 
     def say(self, reply: Reply) -> None:
-        self.has_refused = self.has_refused or not reply.code < 400
+        self.has_refused = self.has_refused or reply.code >= 400
         self._outbox.say(reply)
 
     def refuse(self, refusal: Reply) -> None:

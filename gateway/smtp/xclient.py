@@ -9,14 +9,14 @@ from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
-from gateway.connection import Connection
+from gateway.connection import Connection, plain_address
 from gateway.reply import Reply
 from gateway.smtp import replies
-from gateway.smtp.commands import is_helo_name
+from gateway.smtp.commands import XTEXT, is_helo_name
 
 MAX_VALUE = 255  # octets of a value as it is sent
 
-_xtext_re = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+\Z")
+_xtext_re = re.compile(rf"{XTEXT}+\Z")
 _hexchar_re = re.compile(r"\+([0-9A-F]{2})")
 _absent_re = re.compile(r"\[(?:UNAVAILABLE|TEMPUNAVAIL)\]\Z", re.IGNORECASE)
 _name_re = re.compile(r"[A-Za-z0-9._-]+\Z")
@@ -60,7 +60,7 @@ def _read_name(value: str) -> dict[str, Any] | None:
 def _read_addr(value: str) -> dict[str, Any] | None:
     """A client without an address is refused: there is nothing that it could be judged by."""
     ip = _address(value)
-    return None if ip is None else {"ip": getattr(ip, "ipv4_mapped", None) or ip}
+    return None if ip is None else {"ip": plain_address(ip)}
 
 
 def _read_port(value: str) -> dict[str, Any] | None:

@@ -10,10 +10,8 @@ from enum import StrEnum
 from gateway.addresses import split_host_port
 from gateway.system import systemd
 
-BACKLOG = (
-    1024  # connections that wait to be accepted, enough to bridge a replaced worker; the kernel caps it at somaxconn
-)
-
+# Connections that wait to be accepted, enough to bridge a replaced worker; the kernel caps it at somaxconn.
+BACKLOG = 1024
 
 NAME_OF_TLS = "smtps"  # FileDescriptorName= of systemd's sockets at which clients begin with a TLS handshake
 

@@ -41,7 +41,7 @@ class PrivateSpamd:
         for plugins in _system_files("*.pre"):
             text = plugins.read_text(encoding="utf-8", errors="replace")
             (site / plugins.name).write_text(_plugins_of_ours_re.sub(r"# \g<0>", text), encoding="utf-8")
-        for file in sorted(shipped.iterdir()):
+        for file in sorted(path for path in shipped.iterdir() if path.is_file()):
             shutil.copy(file, site)
         (site / "90-trust.cf").write_text(trust, encoding="utf-8")
         (site / "90-state.cf").write_text(f"bayes_path {self._home}/bayes\n", encoding="utf-8")

@@ -57,7 +57,7 @@ def redactor(choice: Mapping[Redactable, Redaction], key: str) -> Redactor:
         for name, change in changes.items():
             if name in kept:
                 kept[name] = _changed(kept[name], change)
-        named = {values[name]: changes[name](values[name]) for name in _NAMED if name in changes and values.get(name)}
+        named = {values[name]: kept[name] for name in _NAMED if name in changes and values.get(name)}
         for name in _FREE_TEXT:
             if name in kept:
                 kept[name] = _without(kept[name], named, in_text)

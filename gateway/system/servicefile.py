@@ -7,7 +7,7 @@ has by now, is never taken for it.
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 MAX_SIZE = 4096  # octets
@@ -41,13 +41,12 @@ class ServiceFile:
 
     def begin(self) -> None:
         """A reload begins."""
-        state = self._state
-        self._state = ServiceState(state.pid, state.begun + 1, state.ended, state.outcome)
+        self._state = replace(self._state, begun=self._state.begun + 1)
         self._write()
 
     def end(self, outcome: str) -> None:
         """It has ended so."""
-        self._state = ServiceState(self._state.pid, self._state.begun, self._state.begun, outcome)
+        self._state = replace(self._state, ended=self._state.begun, outcome=outcome)
         self._write()
 
     def _write(self) -> None:

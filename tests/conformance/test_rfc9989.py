@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway.checks.dmarc.alignment import Identifier, Mechanism
 from gateway.checks.dmarc.check import evaluate
-from gateway.checks.dmarc.judge import Identifier
 from gateway.checks.dmarc.lookup import walk
 from gateway.checks.dmarc.record import Policy
-from gateway.checks.dmarc.result import DmarcResult, Mechanism, Status
+from gateway.checks.dmarc.result import DmarcResult, Status
 from gateway.checks.dmarc.tree import path
 from gateway.system.dns import DnsResolver, DnsSettings
 from tests.support.dnsserver import DnsServer

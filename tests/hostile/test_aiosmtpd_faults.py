@@ -19,7 +19,7 @@ from gateway.session import SmtpSession
 from gateway.smtp import replies
 from gateway.system.spool import BATCH, Spool
 from gateway.system.tls import ServerTls, TlsSettings, server_tls
-from tests.support.front import ACCEPTED, listening
+from tests.support.front import ACCEPTED, Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -32,19 +32,14 @@ def tls(tmp_path: Path) -> ServerTls:
 @on_both_loops
 async def test_half_close_does_not_cancel_a_message_that_is_being_handed_on() -> None:
     """Lines 545-555, eof_received: it cancels whatever is done."""
-    release = asyncio.Event()
-
-    async def deliver(_: bytes) -> Reply:
-        await release.wait()
-        return ACCEPTED
-
-    async with listening({"message": deliver}) as gateway:
+    slow = Slow()
+    async with listening({"message": slow}) as gateway:
         wire = await gateway.in_data()
         await wire.send(b"x\r\n.\r\n")
         wire.half_close()
         await until(lambda: gateway.sessions.messages == 1)
         await wire.pause()
-        release.set()
+        slow.go_on.set()
         assert await wire.rest() == "250 2.0.0 Accepted\r\n"
 
 

@@ -210,7 +210,7 @@ def test_author_has_a_result_whatever_dns_says(resolver: LyingResolver, name: st
         "dkim": answer(DkimCheck(DkimSettings(), resolver=resolver, clock=lambda: NOW), subject_of(octets)),
     }
     subject = subject_of(b"From: a@" + name.encode("utf-8", "surrogateescape") + b"\r\n" + octets)
-    answer(DmarcCheck(resolver), replace(subject, results=before))
+    answer(DmarcCheck(resolver, patience=20.0), replace(subject, results=before))
 
 
 @pytest.fixture(scope="module")

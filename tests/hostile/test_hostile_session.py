@@ -15,7 +15,7 @@ from gateway.reply import Reply, reply
 from gateway.smtp.inbox import HIGH_WATER
 from gateway.system import threads
 from gateway.system.spool import Spool
-from tests.support.front import ACCEPTED, Gateway, listening
+from tests.support.front import ACCEPTED, Gateway, Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -87,19 +87,14 @@ async def test_client_gone_after_its_final_dot_still_gets_its_message_delivered(
 
 @on_both_loops
 async def test_commands_of_a_client_that_is_lost_are_not_carried_out() -> None:
-    release = asyncio.Event()
-
-    async def deliver(_: bytes) -> Reply:
-        await release.wait()
-        return ACCEPTED
-
-    async with listening({"message": deliver}) as gateway:
+    slow = Slow()
+    async with listening({"message": slow}) as gateway:
         wire = await gateway.in_data()
         await wire.send(b"x\r\n.\r\nMAIL FROM:<second@example.org>\r\n")
         await until(lambda: gateway.sessions.messages == 1)
         wire.reset()
         await asyncio.sleep(0.02)
-        release.set()
+        slow.go_on.set()
         await until(lambda: gateway.sessions.connections == 0)
         assert len(gateway.told.all("mail")) == 1
 

@@ -112,6 +112,25 @@ async def test_limits_where_recipients_cannot_share_a_transaction(tmp_path: Path
         """)
 
 
+async def test_limits_where_domains_have_rules_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "strict").mkdir()
+    more = {
+        "profile": {"strict": {"rules": tmp_path / "strict"}},
+        "domain": {"lists.example.org": {"profile": "strict"}},
+    }
+    async with Downstream() as server, working(tmp_path, {"default": to(server)}, **more) as worker:
+        wire, words = await worker.greeted()
+        assert words["LIMITS"] == "MAILMAX=1000 RCPTMAX=100 RCPTDOMAINMAX=1"
+        await wire.transcript("""
+            C: MAIL FROM:<ann@sender.example>
+            S: 250
+            C: RCPT TO:<alice@example.org>
+            S: 250
+            C: RCPT TO:<bob@lists.example.org>
+            S: 452 4.5.3
+        """)
+
+
 async def test_limits_where_domains_cannot_share_a_transaction(tmp_path: Path) -> None:
     domain = {"lists.example.org": {"route": "other"}}
     async with (

@@ -161,7 +161,7 @@ def test_the_command_shows_what_is_known_of_a_message(shared: RunningGateway) ->
     assert told["dmarc"][0]["policy_domain"] == "sender.example"
     missing = command(shared, "show", "m0")
     assert (missing.returncode, missing.stdout) == (1, "")
-    assert "the journal has nothing of m0" in missing.stderr
+    assert "the journal has nothing of m0; if it has just come, ask again in a few seconds" in missing.stderr
 
 
 def test_the_end_of_the_gateway_writes_everything(tmp_path: Path, dns: str) -> None:

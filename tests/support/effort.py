@@ -31,11 +31,13 @@ def lines_run(work: Work) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # finalizers and callbacks of the collector, such as Hypothesis has, are lines of others
     sys.settrace(trace)
     try:
         work()
     finally:
         sys.settrace(before)
+        gc.enable()
     return lines
 
 

@@ -65,6 +65,17 @@ class ScriptedVisit:
         await self._told.step("reset", None, None)
 
 
+class Slow:
+    """The answer "message" of a visit that takes its time, as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, _: bytes) -> Reply:
+        await self.go_on.wait()
+        return ACCEPTED
+
+
 class Told:
     """What visits were told, in order, and what they answer."""
 

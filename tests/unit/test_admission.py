@@ -39,6 +39,25 @@ def test_address_has_so_many_connections_over_all_workers() -> None:
     assert isinstance(come(here, "192.0.2.1"), Place)
 
 
+class Claimed(HostCounts):
+    """Knows how often something was claimed of it."""
+
+    claims = 0
+
+    def claim(self, key: int, limit: int, amount: int = 1) -> bool:
+        self.claims += 1
+        return super().claim(key, limit, amount)
+
+
+def test_refused_client_is_counted_nowhere_even_for_a_moment() -> None:
+    counts = Claimed(Region.private())
+    door = Admission(SessionSettings(max_connections_per_prefix=1), counts)
+    assert isinstance(come(door, "192.0.2.1"), Place)
+    claimed = counts.claims
+    assert come(door, "192.0.2.2") is Limit.PREFIX
+    assert counts.claims == claimed
+
+
 @pytest.mark.parametrize(
     ("within", "outside"),
     [

@@ -1,16 +1,20 @@
 """The service of a worker: what must hold whatever its parts do."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from gateway import serve
+from gateway.checks.run import run_wave
 from gateway.delivery.durable import make_maildir
 from gateway.record import Record
-from gateway.serve import Gateway
+from gateway.serve import Gateway, build_waves
 from gateway.system.board import Region
 from gateway.system.metrics import Metrics
+from tests.support.dnstable import TableResolver
 from tests.support.journeys import Walk, settings_of
+from tests.support.mailbytes import subject_of
 from tests.support.waiting import until
 
 
@@ -32,6 +36,15 @@ async def test_a_failure_to_record_is_no_failure_to_deliver(tmp_path: Path, capl
         await gateway.close()
     assert len(walk.delivered()) == 1
     assert "message m1 could not be recorded" in caplog.text
+
+
+async def test_dmarc_answers_in_time_where_no_name_server_does(tmp_path: Path) -> None:
+    """Or it would be unavailable, a word that no rule refuses."""
+    settings = settings_of(tmp_path, limits={"check_timeout": 2})
+    silent = TableResolver({}, delay=60)
+    waves = build_waves(settings, (), silent, clock=time.time, region=Region.private())
+    answers = await run_wave(waves.conclusion, subject_of(b"From: ann@example.org\r\n\r\n"))
+    assert answers.facts()["dmarc.result"] == "temperror"
 
 
 async def test_quarantine_is_purged_again_and_again_whatever_went_wrong(

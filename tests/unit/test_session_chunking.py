@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.reply import Reply, reply
+from gateway.reply import reply
 from gateway.smtp.chunks import Chunk, ChunkReader, parse_chunk
 from gateway.smtp.intake import Fault, Intake
 from gateway.smtp.offer import Extension
-from tests.support.front import ACCEPTED, Gateway, listening
+from tests.support.front import Gateway, Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -439,18 +439,13 @@ async def test_client_gone_between_or_within_chunks_ends_the_work() -> None:
 
 @on_both_loops
 async def test_client_gone_after_its_last_chunk_still_gets_its_message_delivered() -> None:
-    release = asyncio.Event()
-
-    async def deliver(_: bytes) -> Reply:
-        await release.wait()
-        return ACCEPTED
-
-    async with listening({"message": deliver}) as gateway:
+    slow = Slow()
+    async with listening({"message": slow}) as gateway:
         wire = await gateway.with_recipient()
         await wire.send(b"BDAT 3 LAST\r\nx\r\n")
         await until(lambda: gateway.sessions.messages == 1)
         wire.half_close()
-        release.set()
+        slow.go_on.set()
         assert (await wire.rest()).startswith("250 2.0.0 Accepted")
 
 

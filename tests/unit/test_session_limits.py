@@ -15,7 +15,7 @@ from gateway.smtp.inbox import Inbox
 from gateway.smtp.settings import SessionSettings
 from gateway.smtp.watchdog import Watchdog
 from gateway.system.board import Board
-from tests.support.front import ACCEPTED, listening
+from tests.support.front import ACCEPTED, Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 from tests.support.wire import Wire
@@ -343,16 +343,12 @@ async def test_drain_lets_a_transaction_finish_and_no_other_begin() -> None:
 
 @on_both_loops
 async def test_drain_cuts_what_is_slow_and_waits_for_what_is_past_the_final_dot() -> None:
-    release = asyncio.Event()
-
-    async def deliver(_: bytes) -> Reply:
-        await release.wait()
-        return ACCEPTED
+    slow = Slow()
 
     async def never(recipient: Any) -> Reply | None:
         return await asyncio.sleep(3600) if recipient.address.local == "slow" else None
 
-    async with listening({"message": deliver, "rcpt": never}) as gateway:
+    async with listening({"message": slow, "rcpt": never}) as gateway:
         in_data, asking, finishing = await gateway.in_data(), await gateway.greeted(), await gateway.in_data()
         await asking.command("MAIL FROM:<>")
         await asking.send(b"RCPT TO:<slow@example.net>\r\n")
@@ -365,7 +361,7 @@ async def test_drain_cuts_what_is_slow_and_waits_for_what_is_past_the_final_dot(
             await cut.close()
         await until(lambda: gateway.sessions.connections == 1)
         assert not drain.done()
-        release.set()
+        slow.go_on.set()
         assert (await finishing.rest()).startswith("250 2.0.0 Accepted\r\n421 4.3.2 ")
         await asyncio.wait_for(drain, 1)
         assert gateway.told.messages == [b"x\r\n"]
@@ -421,17 +417,6 @@ async def test_limits_are_those_of_all_workers() -> None:
         await first.command("QUIT")
         await until(lambda: one.sessions.connections == 0)
         await other.greeted()
-
-
-class Slow:
-    """A visit that takes its time with messages, as long as the test wants."""
-
-    def __init__(self) -> None:
-        self.go_on = asyncio.Event()
-
-    async def __call__(self, _: bytes) -> Reply:
-        await self.go_on.wait()
-        return ACCEPTED
 
 
 async def test_message_is_refused_at_mail_and_data_while_as_many_are_processed_as_may_be() -> None:

@@ -47,7 +47,7 @@ async def begun() -> Transaction:
 async def with_one(hop: Hop, path: str = "a@example.org") -> Transaction:
     """A transaction in which one recipient was accepted."""
     transaction = await begun()
-    await transaction.towards(hop, CONNECTION, "")  # type: ignore[arg-type]
+    await transaction.towards(hop, CONNECTION, "", "")  # type: ignore[arg-type]
     transaction.envelope = transaction.with_recipient(recipient(path))
     return transaction
 
@@ -60,7 +60,7 @@ async def test_a_recipient_is_added_to_a_new_envelope() -> None:
 
 
 async def test_the_first_recipient_suits_everywhere() -> None:
-    assert (await begun()).suits(Hop(shares=False), recipient("a@example.org"))  # type: ignore[arg-type]
+    assert (await begun()).suits(Hop(shares=False), recipient("a@example.org"), "")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ async def test_the_first_recipient_suits_everywhere() -> None:
 async def test_role_accounts_go_together_alone(first: str, second: str, suits: bool) -> None:
     hop = Hop()
     transaction = await with_one(hop, first)
-    assert transaction.suits(hop, recipient(second)) is suits  # type: ignore[arg-type]
+    assert transaction.suits(hop, recipient(second), "") is suits  # type: ignore[arg-type]
 
 
 async def test_another_hop_or_one_that_answers_for_each_does_not_suit() -> None:
     transaction = await with_one(Hop())
-    assert not transaction.suits(Hop(), recipient("b@example.org"))  # type: ignore[arg-type]
+    assert not transaction.suits(Hop(), recipient("b@example.org"), "")  # type: ignore[arg-type]
     single = Hop(shares=False)
-    assert not (await with_one(single)).suits(single, recipient("b@example.org"))  # type: ignore[arg-type]
+    assert not (await with_one(single)).suits(single, recipient("b@example.org"), "")  # type: ignore[arg-type]
 
 
 async def test_recipients_of_one_profile_go_together_alone() -> None:
@@ -95,15 +95,15 @@ async def test_recipients_of_one_profile_go_together_alone() -> None:
 
 async def test_one_delivery_serves_all_recipients_of_a_hop() -> None:
     hop, transaction = Hop(), await begun()
-    first = await transaction.towards(hop, CONNECTION, "mail.example.com")  # type: ignore[arg-type]
-    assert await transaction.towards(hop, CONNECTION, "mail.example.com") is first  # type: ignore[arg-type]
+    first = await transaction.towards(hop, CONNECTION, "mail.example.com", "")  # type: ignore[arg-type]
+    assert await transaction.towards(hop, CONNECTION, "mail.example.com", "") is first  # type: ignore[arg-type]
     assert (hop.opened, hop.closed) == (["mail.example.com"], 0)
 
 
 async def test_a_delivery_to_another_hop_closes_the_one_before() -> None:
     one, other, transaction = Hop(), Hop(), await begun()
     for hop in (one, other, one):
-        await transaction.towards(hop, CONNECTION, "")  # type: ignore[arg-type]
+        await transaction.towards(hop, CONNECTION, "", "")  # type: ignore[arg-type]
     assert (len(one.opened), one.closed) == (2, 1)
     assert (len(other.opened), other.closed) == (1, 1)
 

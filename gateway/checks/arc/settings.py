@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway.domain import canonical_domain
+from gateway.domain import required_domain
 from gateway.settings import Section
 
 # Others than these are signed by nobody, or must not be (RFC 8617 section 4.1.2), or are taken away behind us.
@@ -24,15 +24,9 @@ UNSIGNABLE = frozenset(
 _header_re = re.compile(r"[a-z0-9_-]{1,60}\Z")
 
 
-def _domain(text: str) -> str:
-    if not (canonical := canonical_domain(text)):
-        raise ValueError(f'"{text}" is not a domain name')
-    return canonical
-
-
 def _own_domain(text: str) -> str:
     """One that may be left out."""
-    return _domain(text) if text else ""
+    return required_domain(text) if text else ""
 
 
 def _header(text: str) -> str:
@@ -50,7 +44,7 @@ def _with_author(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Domain = Annotated[str, AfterValidator(_domain)]
+Domain = Annotated[str, AfterValidator(required_domain)]
 OwnDomain = Annotated[str, AfterValidator(_own_domain)]
 Header = Annotated[str, AfterValidator(_header)]
 

@@ -10,11 +10,10 @@ from gateway.checks.dkim.signatureresult import DkimSignatureResult
 from gateway.checks.dkim.status import Failure, Status, TimeFault
 from gateway.facts import Fact, FactType, FactValue, Stage
 
-# Fields that readers show or go by, and that anyone can put above a signature that does not sign them.
-SHOWN_FIELDS = ("subject", "to", "cc", "reply-to", "sender", "date", "content-type", "content-transfer-encoding")
-
 __all__ = ["FACTS", "DkimResult", "DkimSignatureResult"]
 
+# Fields that readers show or go by, and that anyone can put above a signature that does not sign them.
+SHOWN_FIELDS = ("subject", "to", "cc", "reply-to", "sender", "date", "content-type", "content-transfer-encoding")
 SHORT_B = 8  # characters of b= that tell signatures apart, RFC 6008 section 4
 LONG_B = 64  # characters of b= at most: honest signatures that agree in so many are the same
 

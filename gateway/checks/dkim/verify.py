@@ -41,7 +41,7 @@ def _try(record: bytes, parse_key: Callable[[bytes], Key], verify: Callable[[Key
         key = parse_key(record)
         verify(key)
     except SignatureError as error:
-        return Tried(key, error.with_traceback(None))
+        return Tried(key, error.with_traceback(None))  # it is kept, and its frames need not be
     return Tried(key)
 
 

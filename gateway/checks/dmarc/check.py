@@ -17,16 +17,15 @@ from gateway.domain import is_within
 from gateway.system.dns import Resolver
 from gateway.system.together import together
 
-PATIENCE = 20.0  # seconds for all lookups of one message, less than a check has to answer
-
 
 class DmarcCheck:
-    """Evaluates DMARC. To be asked when SPF and DKIM have answered."""
+    """Evaluates DMARC. To be asked when SPF and DKIM have answered. `patience` is the seconds for all lookups of one
+    message, less than a check has to answer."""
 
     name = "dmarc"
     facts = FACTS
 
-    def __init__(self, resolver: Resolver, *, patience: float = PATIENCE) -> None:
+    def __init__(self, resolver: Resolver, *, patience: float) -> None:
         self._resolver = resolver
         self._patience = patience
 

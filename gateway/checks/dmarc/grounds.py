@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.checks.dmarc.alignment import Alignment
-from gateway.checks.dmarc.record import stated_policies
+from gateway.checks.dmarc.record import Mode, stated_policies
 from gateway.checks.dmarc.tree import Found, Published, Station, Walk
 from gateway.printable import printable
 
@@ -75,7 +75,7 @@ def _alignment(one: Alignment) -> dict[str, Any]:
         "mechanism": one.identifier.mechanism.value,
         "domain": one.identifier.domain,
         "result": str(one.identifier.word),
-        "mode": "strict" if one.mode == "s" else "relaxed",
+        "mode": "strict" if one.mode is Mode.STRICT else "relaxed",
         "relation": one.relation.value,
         "aligned": one.relation.is_aligned,
     }

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PlainValidator
 
 from gateway.checks.dnslists.codes import CodePattern, parse_pattern
-from gateway.domain import canonical_domain
+from gateway.domain import required_domain
 from gateway.settings import Section
 
 
@@ -23,18 +23,12 @@ class About(StrEnum):
     SENDER = "sender"  # the domain of MAIL FROM
 
 
-def _zone(text: str) -> str:
-    if not (zone := canonical_domain(text)):
-        raise ValueError(f'"{text}" is not a domain name')
-    return zone
-
-
 def _pattern(value: object) -> CodePattern:
     return value if isinstance(value, CodePattern) else parse_pattern(str(value))
 
 
 ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Zone = Annotated[str, AfterValidator(_zone)]
+Zone = Annotated[str, AfterValidator(required_domain)]
 Pattern = Annotated[CodePattern, PlainValidator(_pattern)]
 Word = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 

@@ -118,7 +118,7 @@ def _rule_report(account: "Account") -> dict[str, Any]:
 
 
 def _part_report(part: "Explained") -> dict[str, Any]:
-    from gateway.journal.glossary import all_plain
+    from gateway.facts import all_plain
 
     facts = all_plain(dict(part.facts))
     return {"text": part.text, "value": part.value, "facts": facts, "not_recorded": list(part.unknown)}

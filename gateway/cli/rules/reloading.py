@@ -6,9 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.cli.options import WRONG, print_problems
 from gateway.system.servicefile import NAME, ServiceState, running_service
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
 
 SECONDS = 180.0  # new workers are started one by one, each within [workers] start_seconds
 PAUSE = 0.1  # seconds between two looks
@@ -27,7 +31,7 @@ def reload(config: Path | None, seconds: float) -> int:
         print_problems(problems)
         return WRONG
     settings = load(config)
-    _report_candidate(config)
+    _report_candidate(settings)
     try:
         outcome = _told(settings.state_directory / NAME, seconds)
     except OSError as error:
@@ -39,14 +43,13 @@ def reload(config: Path | None, seconds: float) -> int:
     return 1
 
 
-def _report_candidate(config: Path) -> None:
+def _report_candidate(settings: "Settings") -> None:
     """An error in candidate rules is told, and stands in nobody's way."""
-    from gateway.config import load
     from gateway.policy.rules import RulesError
     from gateway.rulesets import load_candidate
 
     try:
-        load_candidate(load(config))
+        load_candidate(settings)
     except RulesError as error:
         print_problems(f"{problem} (in candidate rules)" for problem in error.problems)
 

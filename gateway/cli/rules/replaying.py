@@ -35,6 +35,7 @@ def replay(options: argparse.Namespace) -> int:
     comparison = Comparison(Replay(recordings.profiles))
     try:
         changed = comparison.changed(_between(recordings, options.since, options.until))
+        # At least one, since for none the entries are not even read.
         listed = heapq.nsmallest(max(options.limit, 1), changed, key=lambda change: change.place)[: options.limit]
     except JournalError as error:
         print(f"mailward rules replay: {recordings.name}: {error}", file=sys.stderr)

@@ -112,10 +112,7 @@ def test_a_database_that_is_locked(tmp_path: Path, dns: str) -> None:
             for _ in range(3):
                 send(gateway)
             until(lambda: dropped(counted(gateway)), "what is dropped")
-            assert (
-                "database is locked"
-                in gateway.wait_for_record(event="the journal cannot be written: database is locked")["event"]
-            )
+            assert gateway.wait_for_record(event="the journal cannot be written: database is locked")
         send(gateway)
         until(lambda: counted(gateway)["rows"] + dropped(counted(gateway)) == 5, "each entry to be accounted for")
         assert counted(gateway)["rows"] >= 2

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.checks.arc.published import published_problem, zone_line
-from gateway.checks.arc.sealingkey import SealingKeyError, parse_sealing_key, read_sealing_key
+from gateway.checks.arc.sealingkey import MAX_FILE, SealingKeyError, parse_sealing_key, read_sealing_key
 from gateway.checks.dkim.key import parse_key
 from gateway.system.dns import Answer, Status
 from tests.support.sealing import pem
@@ -63,6 +63,11 @@ def test_a_file_that_is_open_to_others_is_refused_with_what_to_do(tmp_path: Path
     path = written(tmp_path, pem(rsa_key()), mode)
     with pytest.raises(SealingKeyError, match=f"chmod o= {path}"):
         read_sealing_key(path)
+
+
+def test_no_more_of_a_file_is_read_than_a_key_can_take(tmp_path: Path) -> None:
+    with pytest.raises(SealingKeyError, match="no private key"):
+        read_sealing_key(written(tmp_path, b"\n" * MAX_FILE + pem(rsa_key())))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from gateway.checks.dnslists import (
 from gateway.checks.dnslists.check import MISSING, PAUSE
 from gateway.checks.dnslists.question import question
 from gateway.checks.dnslists.result import ADDRESS_FACTS, DOMAIN_FACTS
+from gateway.checks.dnslists.silence import Silence
 from gateway.connection import Role
 from gateway.system.dns import Answer, Status, is_name
 from tests.support.dnstable import Table, TableResolver
@@ -328,6 +329,18 @@ async def test_a_list_that_stays_silent_is_left_out_and_tried_again() -> None:
     assert (await check(spf_subject("192.0.2.8", "", ""))).result == "none"
     assert (await check(spf_subject("192.0.2.9", "", ""))).result == "none"
     assert len(resolver.asked) == MISSING + 2
+
+
+def test_a_silent_list_is_tried_by_one_client_at_a_time() -> None:
+    silence = Silence(limit=1, pause=PAUSE)
+    silence.goes_on(0.0)
+    assert [silence.allows(now) for now in (PAUSE - 1, PAUSE, PAUSE, PAUSE * 2 - 1, PAUSE * 2)] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 async def test_a_list_that_answers_now_and_then_is_not_left_out() -> None:

@@ -2,8 +2,8 @@
 
 from ipaddress import ip_address
 
-from gateway.facts import Fact, FactType, Stage
-from gateway.journal.glossary import Glossary, all_plain, plain
+from gateway.facts import Fact, FactType, Stage, all_plain, plain
+from gateway.journal.glossary import Glossary
 from gateway.vocabulary import FACTS
 
 ADDRESS = Fact("client.ip", FactType.ADDRESS, Stage.CONNECT, "", ip_address("0.0.0.0"))

@@ -42,6 +42,15 @@ def test_shipped_files_suit_a_spamd_that_loads_every_plugin(private, monkeypatch
     assert lint(private.directory / "site") == ""
 
 
+def test_a_directory_among_the_files_is_passed_over(tmp_path):
+    (tmp_path / "rules/old").mkdir(parents=True)
+    (tmp_path / "rules/50-site.cf").touch()
+    spamd = PrivateSpamd(directory=tmp_path / "spamd", listen="127.0.0.1:1783")
+    spamd.prepare(shipped=tmp_path / "rules", trust="")
+    assert (spamd.site / "50-site.cf").is_file()
+    assert not (spamd.site / "old").exists()
+
+
 def test_plugins_whose_work_the_gateway_does_are_not_loaded(tmp_path, monkeypatch):
     plugins = tmp_path / "v312.pre"
     plugins.write_text("loadplugin Mail::SpamAssassin::Plugin::DKIM\nloadplugin Mail::SpamAssassin::Plugin::SPF\n")
