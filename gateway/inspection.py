@@ -19,7 +19,7 @@ from gateway.facts import FactValue, all_plain
 from gateway.journey import Arrival, Examination, ask, examine
 from gateway.judgement import rules_for
 from gateway.lines import as_sent, to_crlf
-from gateway.message import CHUNK
+from gateway.message import Octets
 from gateway.parts import Parts
 from gateway.policy.decide import known_facts
 from gateway.policy.language import Explained, explain
@@ -37,21 +37,6 @@ CHECKS = ("iprev", "spf", "dkim", "arc", "dmarc", "spam")  # keys of the JSON th
 
 class CaseError(ValueError):
     """A case that is not usable; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Octets:
-    """A message in memory (a gateway.message.Content)."""
-
-    octets: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.octets)
-
-    def chunks(self, start: int = 0) -> Iterator[bytes]:
-        for offset in range(start, len(self.octets), CHUNK):
-            yield self.octets[offset : offset + CHUNK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

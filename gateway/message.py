@@ -32,6 +32,21 @@ class Content(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Octets:
+    """Content in memory."""
+
+    octets: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        for offset in range(start, len(self.octets), CHUNK):
+            yield self.octets[offset : offset + CHUNK]
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One header field. `name` is in lower case, and empty for a line that is no field; `raw` has the CRLF."""
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from gateway.authres.folding import field
 from gateway.connection import Connection, Tls
 from gateway.envelope import Envelope
-from gateway.message import Message
+from gateway.message import Field, Message
 
 SOFTWARE = "Mailward"
 UNKNOWN = "unknown"  # in place of a name: none was given, or the reverse name is missing or not confirmed
@@ -21,6 +21,11 @@ MAX_HELO = 255  # characters, RFC 5321 section 4.5.3.1.2
 
 _unnamelike_re = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _plain_recipient_re = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\Z")
+_namelike = r"[A-Za-z0-9._:\[\]?-]+"
+_receipt_re = re.compile(
+    rf"from {_namelike} \({_namelike} \[{_namelike}\]\) (?:\(using [^()]*\([^()]*\)\) )?"
+    rf"by (?P<host>{_namelike}) \({SOFTWARE}\) with [A-Z0-9]+ id (?P<ident>{_namelike})(?: for <[^<>\s]+>)?; [^;]+\Z"
+)
 
 
 def received_field(
@@ -39,6 +44,13 @@ def received_field(
         + ("" if recipient else ";"),
         f"{recipient}; {date}" if recipient else date,
     )
+
+
+def receipt_ident(field: Field, hostname: str) -> str | None:
+    """The id in a Received field that `received_field` has written on this host; None in any other field. Others can
+    write such a field too: only the topmost one is ours."""
+    match = _receipt_re.match(field.text) if field.name == "received" else None
+    return match["ident"] if match and match["host"] == namelike(hostname) else None
 
 
 def loop_problem(message: Message, hostname: str, max_received: int, max_own: int) -> str | None:

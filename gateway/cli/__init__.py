@@ -11,7 +11,20 @@ from collections.abc import Sequence
 
 from gateway import __version__
 
-COMMANDS = ("serve", "try_", "check", "send", "config", "rules", "doctor", "quarantine", "journal", "panic", "worker")
+COMMANDS = (
+    "serve",
+    "try_",
+    "check",
+    "send",
+    "config",
+    "rules",
+    "doctor",
+    "quarantine",
+    "journal",
+    "learn",
+    "panic",
+    "worker",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

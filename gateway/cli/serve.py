@@ -18,7 +18,7 @@ from gateway.system.log import start_logging
 log = logging.getLogger("mailward.supervisor")
 
 SELF = (sys.executable, "-P", "-m", "gateway")  # starts one of our own processes
-KEYS_EACH = 2  # of a connection: its address and its network are counted
+KEYS_EACH = 3  # of a connection: its address and its network are counted, and what of this network waits in lines
 KEYS_BESIDE = 256  # next hops, spamds and the like
 
 

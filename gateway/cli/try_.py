@@ -20,12 +20,12 @@ from gateway.addresses import split_host_port
 from gateway.cli.options import WRONG, print_problems
 from gateway.cli.serve import serve
 from gateway.config import ConfigError, Settings, load
-from gateway.policy.shipped import shipped_rules
+from gateway.policy.shipped import SPAMASSASSIN, shipped_rules
 from gateway.scoring.client import Patience, Spamd
 from gateway.scoring.hosts import parse_address
 from gateway.scoring.trust import render_trust
 from gateway.system import listening
-from gateway.system.private_spamd import NoSpamd, PrivateSpamd
+from gateway.system.private_spamd import HOME, NoSpamd, PrivateSpamd
 
 FILE = "mailward.toml"
 LISTEN = "127.0.0.1:2525"
@@ -145,8 +145,8 @@ def _spamd(settings: Settings, state: Path) -> Iterator[None]:
         spamd = PrivateSpamd(directory, address, SPAMD_CHILDREN)
         try:
             trust = render_trust(settings.networks.own, settings.networks.relays, settings.identity)
-            spamd.prepare(shipped=shipped_rules() / "spamassassin", trust=trust)
-            command = spamd.command("--local")
+            spamd.prepare(rules=(shipped_rules() / SPAMASSASSIN, settings.rules.site / SPAMASSASSIN), trust=trust)
+            command = spamd.command("--local", "--allow-tell")  # spamd serves this host alone
         except NoSpamd as error:
             print(f"{error}. Until then mail is delivered unscored, and marked so.", file=sys.stderr)
             yield
@@ -162,14 +162,23 @@ def _spamd(settings: Settings, state: Path) -> Iterator[None]:
 @contextmanager
 def _readable_directory(wanted: Path) -> Iterator[Path]:
     """A place for spamd's files. Started by root it becomes another user, who cannot come to what is below /root: then
-    it is a temporary one."""
+    it is a temporary one, and what spamd has learned is kept in the wanted one."""
     wanted.mkdir(exist_ok=True)
     if os.geteuid() != 0 or all(path.stat().st_mode & stat.S_IXOTH for path in (wanted, *wanted.parents)):
         yield wanted
         return
     with tempfile.TemporaryDirectory(prefix="mailward-spamd-") as directory:
         os.chmod(directory, 0o755)  # noqa: S103  it is to be read
-        yield Path(directory)
+        _copy(wanted / HOME, Path(directory) / HOME)
+        try:
+            yield Path(directory)
+        finally:
+            _copy(Path(directory) / HOME, wanted / HOME)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)  # no other file is read through a link
 
 
 def _start(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, or_, select
 
 from gateway.journal.database import Database
 from gateway.journal.rows import clean_text
-from gateway.journal.schema import feedback
+from gateway.journal.schema import feedback, messages
 
 PAGE = 1000  # rows
 
@@ -38,12 +38,34 @@ def digest(chunks: Iterable[bytes]) -> str:
     return found.hexdigest()
 
 
+def known(database: Database, ids: Iterable[str]) -> set[str]:
+    """Those ids that the journal has a message of; whoever writes a message can name any. Raises JournalError."""
+    wanted = select(messages.c.id).where(messages.c.id.in_({clean_text(one) for one in ids} - {""}))
+    with database.transaction() as connection:
+        return set(connection.execute(wanted).scalars())
+
+
+def last_said(database: Database, digests: Iterable[str]) -> dict[tuple[str, str], Kind]:
+    """The last word on messages with this content, by id and digest. Raises JournalError."""
+    wanted = select(feedback.c.id, feedback.c.digest, feedback.c.verdict).where(feedback.c.digest.in_({*digests}))
+    with database.transaction() as connection:
+        rows = connection.execute(wanted.order_by(feedback.c.number))
+        return {(row.id, row.digest): Kind(row.verdict) for row in rows}
+
+
 def note(database: Database, said: Iterable[Feedback]) -> None:
     """Raises JournalError."""
     rows = [asdict(one) | {"id": clean_text(one.id), "source": clean_text(one.source)} for one in said]
     if rows:
         with database.transaction() as connection:
             connection.execute(insert(feedback), rows)
+
+
+def withdraw(database: Database, *, ids: Iterable[str], digests: Iterable[str]) -> None:
+    """Remove all that was said of messages with these ids or this content. Raises JournalError."""
+    of_ids = feedback.c.id.in_({clean_text(one) for one in ids} - {""})
+    with database.transaction() as connection:
+        connection.execute(delete(feedback).where(or_(of_ids, feedback.c.digest.in_({*digests} - {""}))))
 
 
 def since(database: Database, moment: float) -> Iterator[Feedback]:
@@ -59,3 +81,12 @@ def since(database: Database, moment: float) -> Iterator[Feedback]:
             yield Feedback(began=row.began, verdict=kind, source=row.source, id=row.id, digest=row.digest)
         if len(page) < PAGE:
             return
+
+
+def last_words(said: Iterable[Feedback]) -> list[Feedback]:
+    """Of each message what was said last; people change their minds. A copy with an id of its own is a message of its
+    own."""
+    latest: dict[str, Feedback] = {}
+    for one in said:
+        latest[one.id or one.digest] = one
+    return list(latest.values())

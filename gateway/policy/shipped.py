@@ -4,6 +4,8 @@ from pathlib import Path
 
 import gateway
 
+SPAMASSASSIN = "spamassassin"  # the directory of SpamAssassin's own rules, beside rules files
+
 _PACKAGE = Path(gateway.__file__).parent
 
 

@@ -11,6 +11,7 @@ from errno import EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import Protocol
 
 from gateway.scoring.hosts import TcpAddress, UnixAddress
+from gateway.scoring.lesson import Lesson, Told, parse_told, tell_fields
 from gateway.scoring.spamc import Command, CutOff, Reply, ReplyError, ReplyParser, Score, parse_score, request
 
 READ = 16384  # octets a read; a whole reply is far smaller
@@ -73,6 +74,17 @@ class Spamd:
             return parse_score(reply)
         except ReplyError as error:
             return Failure(Fault.NONSENSE, str(error))
+
+    async def tell(self, lesson: Lesson, message: Payload) -> Told | Failure:
+        fields = tell_fields(lesson)
+        reply = await self._ask(request(Command.TELL, size=message.size, user=self.user, fields=fields), message)
+        return reply if isinstance(reply, Failure) else parse_told(reply)
+
+    async def takes_lessons(self) -> Failure | None:
+        """Why it will not be told anything; None where it will. It is told nothing, of no message. One that is not to
+        be told says so and closes before it reads on: with a message under way, the answer could be lost."""
+        reply = await self._ask(request(Command.TELL, size=0, user=self.user), None)
+        return reply if isinstance(reply, Failure) else None
 
     async def ping(self) -> Failure | None:
         reply = await self._ask(request(Command.PING), None)

@@ -21,7 +21,7 @@ _odd_re = re.compile(r"[^A-Za-z0-9.!#$%&'*+/=^_`{|}~-]")
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A message as it stands, below its Return-Path."""
+    """A message as it stands, below its Return-Path. `ours` are the octets at its beginning that we have written."""
 
     return_path: bytes
     copy: Stamped
@@ -32,6 +32,10 @@ class Whole:
     def size(self) -> int:
         return len(self.return_path) + self.copy.size
 
+    @property
+    def ours(self) -> int:
+        return len(self.return_path) + self.copy.ours
+
     def chunks(self) -> Iterator[bytes]:
         return chain((self.return_path,), self.copy.chunks())
 
@@ -41,6 +45,7 @@ class Excerpt:
     """The beginning of a message that is too large to be scored whole."""
 
     data: bytes
+    ours: int = 0
 
     truncated = True
 
@@ -53,8 +58,14 @@ class Excerpt:
 
 
 def make_payload(copy: Stamped, sender: Address | None, *, max_size: int) -> Whole | Excerpt:
-    whole = Whole(return_path=return_path(sender), copy=copy)
-    return whole if whole.size <= max_size else Excerpt(_beginning(whole.chunks(), max_size))
+    return bounded(Whole(return_path=return_path(sender), copy=copy), max_size=max_size)
+
+
+def bounded(whole: Whole, *, max_size: int) -> Whole | Excerpt:
+    if whole.size <= max_size:
+        return whole
+    beginning = _beginning(whole.chunks(), max_size)
+    return Excerpt(beginning, ours=min(whole.ours, len(beginning)))
 
 
 def return_path(sender: Address | None) -> bytes:

@@ -8,12 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from gateway.printable import printable
 
 VERSION = "SPAMC/1.5"
 MAX_HEAD = 8192  # octets of a reply's status line and fields; spamd sends under 200
 MAX_BODY = 65536  # octets of a reply's body; the names of every rule of a scan are a few hundred
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 MAX_SYMBOLS = 1000  # rules that one message may hit; all shipped rules are 2,000, a bad spam hits 50
 
 _status_re = re.compile(rb"SPAMD/\d\.\d{1,2} (\d{1,3})(?: ([^\r\n]*))?\Z")
@@ -26,6 +28,7 @@ _symbols_re = re.compile(r"[A-Za-z0-9_]{1,128}(?:,[A-Za-z0-9_]{1,128})*\Z")
 
 class Command(StrEnum):
     SYMBOLS = "SYMBOLS"  # score a message; the reply's body names the rules that it hit
+    TELL = "TELL"  # learn a message, or forget it
     PING = "PING"  # is anyone there?
 
 
@@ -57,12 +60,15 @@ class Score:
     symbols: tuple[str, ...]
 
 
-def request(command: Command, *, size: int | None = None, user: str = "") -> bytes:
-    """The head of a request; `size` octets of a message follow it. `user` must be printable."""
-    fields = [] if size is None else [("Content-length", str(size))]
+def request(
+    command: Command, *, size: int | None = None, user: str = "", fields: Mapping[str, str] = NO_FIELDS
+) -> bytes:
+    """The head of a request; `size` octets of a message follow it. `user` and further `fields` must be printable."""
+    all_fields = {} if size is None else {"Content-length": str(size)}
     if user:
-        fields.append(("User", user))
-    lines = [f"{command} {VERSION}", *(f"{name}: {value}" for name, value in fields), "", ""]
+        all_fields["User"] = user
+    all_fields |= fields
+    lines = [f"{command} {VERSION}", *(f"{name}: {value}" for name, value in all_fields.items()), "", ""]
     return "\r\n".join(lines).encode()
 
 

@@ -1,24 +1,20 @@
 """A private spamd: its own configuration and state in one directory, beside whatever spamd the system runs.
 
-Turns a directory, our shipped rules and our trust into configuration files, and these into the command that runs spamd.
-SpamAssassin's own rules are the system's; so is its choice of plugins, but for those whose work the gateway does.
+Turns a directory, directories of rules and our trust into a site configuration, and this into the command that runs
+spamd.
 """
 
 import os
 import pwd
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SYSTEM_CONFIGURATIONS = (Path("/etc/spamassassin"), Path("/etc/mail/spamassassin"))
-SERVICE_USERS = ("debian-spamd", "spamd", "nobody")  # spamd scans no message as root
-DONE_BY_THE_GATEWAY = ("DKIM", "DMARC")  # plugins; see docs/scoring.md
+from gateway.system.spamd_site import write_site
 
-_plugins_of_ours_re = re.compile(
-    rf"^\s*loadplugin\s+Mail::SpamAssassin::Plugin::(?:{'|'.join(DONE_BY_THE_GATEWAY)})\b", re.MULTILINE
-)
+SERVICE_USERS = ("debian-spamd", "spamd", "nobody")  # spamd scans no message as root
+HOME = "home"  # the directory of what spamd learns, which alone outlives it
 
 
 class NoSpamd(RuntimeError):
@@ -33,21 +29,14 @@ class PrivateSpamd:
     listen: str
     children: int = 2
 
-    def prepare(self, *, shipped: Path, trust: str) -> None:
-        """Write the configuration: the system's plugins, the files of `shipped` (rules/spamassassin), and `trust`."""
-        site = self.site
-        shutil.rmtree(site, ignore_errors=True)
-        site.mkdir(parents=True)
-        for plugins in _system_files("*.pre"):
-            text = plugins.read_text(encoding="utf-8", errors="replace")
-            (site / plugins.name).write_text(_plugins_of_ours_re.sub(r"# \g<0>", text), encoding="utf-8")
-        for file in sorted(path for path in shipped.iterdir() if path.is_file()):
-            shutil.copy(file, site)
-        (site / "90-trust.cf").write_text(trust, encoding="utf-8")
-        (site / "90-state.cf").write_text(f"bayes_path {self._home}/bayes\n", encoding="utf-8")
+    def prepare(self, *, rules: Sequence[Path], trust: str) -> None:
+        """Write the configuration: the system's plugins, the directories of `rules`, and `trust`."""
+        state = f"bayes_path {self._home}/bayes\n"
+        write_site(self.site, rules=rules, further={"90-trust.cf": trust, "90-state.cf": state})
         self._home.mkdir(exist_ok=True)
         if user := _service_user():
-            os.chown(self._home, user.pw_uid, user.pw_gid)
+            for path in (self._home, *self._home.iterdir()):
+                os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
     def command(self, *options: str) -> list[str]:
         """The command that runs it in the foreground, logging to stderr. Raises NoSpamd."""
@@ -70,7 +59,7 @@ class PrivateSpamd:
 
     @property
     def _home(self) -> Path:
-        return self.directory / "home"
+        return self.directory / HOME
 
 
 def find_spamd() -> str:
@@ -80,13 +69,6 @@ def find_spamd() -> str:
     if found is None:
         raise NoSpamd("spamd is not installed: apt-get install spamd")
     return found
-
-
-def _system_files(pattern: str) -> Sequence[Path]:
-    for directory in SYSTEM_CONFIGURATIONS:
-        if found := sorted(directory.glob(pattern)):
-            return found
-    return ()
 
 
 def _service_user() -> pwd.struct_passwd | None:

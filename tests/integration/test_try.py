@@ -1,5 +1,6 @@
 """mailward try: a newcomer's first minutes, in real processes."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.journal.database import for_reading
+from gateway.journal.feedback import since
+from gateway.journal.reader import Reader, reading
 from tests.support.spamd import is_installed
+from tests.support.supervised import until
 from tests.support.trying import COMMAND, ROOT, Trial, command_line, is_alive, shell, trying
 
 MESSAGE = "From: you@example.com\nTo: me@example.org\nSubject: Hello\n\nA first message.\n"
@@ -62,6 +67,32 @@ def test_the_test_message_of_spamassassin_is_refused(trial: Trial) -> None:
     assert "550 5.7.1 refused as spam" in done.stdout
 
 
+def test_spamd_can_be_taught_and_the_word_stands_with_the_message_it_is_about(trial: Trial) -> None:
+    for number in range(2):
+        offer = MESSAGE.replace("first", f"{number}th cheap")
+        assert trial.send(offer, "--rcpt", "taught@example.org").returncode == 0
+    place = f"sqlite:///{trial.state}/journal.db"
+    mailbox = trial.state / "mail/example.org/taught"
+    with reading(place) as reader:
+        until(lambda: len(ids_of_mail_to(reader, "taught@example.org")) == 2, "the rows of both")
+        ids = ids_of_mail_to(reader, "taught@example.org")
+    assert ": 2 learned as spam, 0 known as spam before\n" in learned(trial, "--spam", mailbox)
+    assert "journal: 0 recorded, 2 said before; it has 2 of the messages\n" in learned(trial, "--spam", mailbox)
+    with contextlib.closing(for_reading(place)) as database:
+        assert {said.id for said in since(database, 0)} == ids
+
+
+def ids_of_mail_to(reader: Reader, recipient: str) -> set[str]:
+    return {entry.id for entry in reader.since(0) if recipient in entry.recipients}
+
+
+def learned(trial: Trial, *arguments: object) -> str:
+    command = [*COMMAND, "learn", "--config", str(trial.state / "mailward.toml"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def test_a_second_one_at_the_same_place_is_told_so_at_once(trial: Trial, tmp_path: Path) -> None:
     command = [*COMMAND, "try", "--state", str(tmp_path / "state"), "--listen", trial.address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)
@@ -88,16 +119,23 @@ def test_a_wrong_command_line_leaves_nothing_behind(tmp_path: Path, arguments: l
 
 def test_it_ends_with_all_its_processes_and_starts_again_with_the_same_state(tmp_path: Path, trial: Trial) -> None:
     """Ctrl-C, then SIGTERM; the configuration that the first start has written is the second one's too."""
-    for number, expected in ((signal.SIGINT, 1), (signal.SIGTERM, 2)):
+    lessons = "1 learned as spam, 0 known as spam before", "0 learned as spam, 1 known as spam before"
+    (tmp_path / "offer").write_text(MESSAGE)
+    own = tmp_path / "state/rules.d/spamassassin/10-own.cf"
+    own.parent.mkdir(parents=True)
+    own.write_text("header OWN_HELLO Subject =~ /Hello/\ndescribe OWN_HELLO The site's own\nscore OWN_HELLO 0.1\n")
+    for number, expected, lesson in ((signal.SIGINT, 1, lessons[0]), (signal.SIGTERM, 2, lessons[1])):
         with trying(tmp_path) as running:
             written = (running.state / "mailward.toml").read_text()
             (running.state / "mailward.toml").write_text(written)
             assert running.send(MESSAGE).returncode == 0
+            assert lesson in learned(running, "--spam", tmp_path / "offer")
             children = running.children()
             assert len(children) >= 3  # workers, spamd and its children
             assert running.end(number) == 0
             assert not any(map(is_alive, children))
         assert len(mail_of(running, "me")) == expected
+    assert all("OWN_HELLO" in mail for mail in mail_of(running, "me"))
 
 
 def test_a_configuration_with_an_error_is_told(tmp_path: Path) -> None:

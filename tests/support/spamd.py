@@ -86,7 +86,7 @@ def running_spamd(
         directory.chmod(0o755)
         address = address.format(directory=directory) if address else f"127.0.0.1:{free_port()}"
         private = PrivateSpamd(directory=directory, listen=address.removeprefix("unix://"), children=children)
-        private.prepare(shipped=SHIPPED, trust=trust + "bayes_auto_learn 0\n" + settings)
+        private.prepare(rules=[SHIPPED], trust=trust + "bayes_auto_learn 0\n" + settings)
         log = directory / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
