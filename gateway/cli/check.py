@@ -13,12 +13,11 @@ from typing import Any
 
 from gateway.checks.arc import SealingKeyError, SealSettings, read_sealing_key
 from gateway.cli import report
-from gateway.cli.options import WRONG, add_config, load_or_least, print_problems
+from gateway.cli.options import WRONG, add_config, add_dns, asking, load_or_least, print_problems
 from gateway.config import ConfigError, Settings
 from gateway.inspection import Case, CaseError, Inspector, read_case
 from gateway.policy.rules import RulesError
 from gateway.system.dns import DnsResolver
-from gateway.system.dnschannel import parse_server
 
 YEAR_10000 = 253_402_300_800  # Unix time
 MAX_SHOWN = 200  # characters of a line of a batch that is repeated with its error
@@ -49,9 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     output.add_argument("--json", action="store_true", help="print one JSON object")
     output.add_argument("--stamped", action="store_true", help="print the message as it would go on")
     parser.add_argument("--batch", action="store_true", help="read cases from standard input, a JSON object a line")
-    parser.add_argument(
-        "--dns", type=_server, metavar="HOST:PORT", help="the DNS server to ask, instead of what is configured"
-    )
+    add_dns(parser)
     parser.add_argument("--now", type=_unix_time, metavar="UNIXTIME", help="the time to judge signatures by")
     add_config(parser)
     parser.set_defaults(run=run)
@@ -84,14 +81,6 @@ def _address(text: str) -> IPv4Address | IPv6Address:
         raise argparse.ArgumentTypeError(f"{text} is no IPv4 or IPv6 address") from error
 
 
-def _server(text: str) -> str:
-    try:
-        parse_server(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return text
-
-
 def _unix_time(text: str) -> float:
     """A time that the Received field can state, whose years have four digits."""
     try:
@@ -105,10 +94,7 @@ def _unix_time(text: str) -> float:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """Those of --config; without a configuration those that say least, since nothing is served."""
-    settings = load_or_least(options.config)
-    if options.dns:
-        settings = settings.model_copy(update={"dns": settings.dns.model_copy(update={"servers": (options.dns,)})})
-    return _without_unusable_key(settings)
+    return _without_unusable_key(asking(options.dns, load_or_least(options.config)))
 
 
 def _without_unusable_key(settings: Settings) -> Settings:

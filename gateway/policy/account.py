@@ -1,14 +1,16 @@
-"""Account: the outcome of a replay to each rule that is read, with the value of each part of its condition. Pure."""
+"""Account: the outcome of a replay to each rule that is read, with the value of each part of its condition; or to those
+of which nobody knows whether they match. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.facts import Facts
+from gateway.facts import Facts, Stage
 from gateway.policy.language import Explained, explain
 from gateway.policy.partial import value
 from gateway.policy.replay import Outcome
 from gateway.policy.rule import TOTAL, Rule
+from gateway.policy.worlds import Undecidable
 
 
 class Standing(StrEnum):
@@ -35,9 +37,31 @@ def accounts(outcome: Outcome) -> list[Account]:
     return [account for standing in Standing for account in found if account.standing is standing]
 
 
+def undecided(outcome: Outcome) -> list[Undecidable]:
+    """Of the rules that are read, those of which nobody knows whether they match. Only those are looked at that read
+    what is not known: this is done for every message of a journal."""
+    facts = _known(outcome)
+    doubtful = {undecidable.rule.id: undecidable.rule for undecidable in outcome.undecidable}
+    if outcome.total is None and outcome.reached is Stage.SCORED:
+        doubtful |= {rule.id: rule for rule in outcome.rules.on_total}
+    if any(hit.final for hit in outcome.verdict.hits):
+        read = {rule.id for rule in _read(outcome)}
+        doubtful = {name: rule for name, rule in doubtful.items() if name in read}
+    found = []
+    for rule in doubtful.values():
+        unknown = _unknown(rule, facts)
+        if value(rule.condition.whole, facts, unknown) is None:
+            found.append(Undecidable(rule, tuple(sorted(unknown))))
+    return found
+
+
 def _account(rule: Rule, facts: Facts) -> Account:
-    unknown = frozenset(name for name in rule.condition.facts if name not in facts)
-    return Account(rule, _STANDINGS[value(rule.condition.whole, facts, unknown)], explain(rule.condition, facts))
+    standing = _STANDINGS[value(rule.condition.whole, facts, _unknown(rule, facts))]
+    return Account(rule, standing, explain(rule.condition, facts))
+
+
+def _unknown(rule: Rule, facts: Facts) -> frozenset[str]:
+    return frozenset(name for name in rule.condition.facts if name not in facts)
 
 
 _STANDINGS = {True: Standing.MATCH, False: Standing.NO_MATCH, None: Standing.UNDECIDABLE}

@@ -20,6 +20,7 @@ from gateway.realm import is_role_account
 
 MAX_WORLDS = 64  # that are tried for one message; beyond, its verdict is called undecidable
 
+JUDGED = "dmarc.result"  # the fact that every message has which the rules were asked about
 SPAM_RESULT = "spam.result"
 NEVER_SCORED = "skipped"  # the word of spam.result where there is no scoring: rules change nothing about that
 
@@ -132,6 +133,8 @@ class _Course:
         """Whether it is the same total to the rules that read it, whatever matches."""
         if self._slack.turns or SPAM_SCORE not in facts:
             return False
+        if self._slack == NO_SLACK:
+            return True
         return not self._worlds.tells_apart(verdict.total + self._slack.low, verdict.total + self._slack.high)
 
     def _matters(self, rule: Rule) -> bool:
@@ -164,6 +167,9 @@ class Slack:
             high=self.high + sum(score for score in scores if score > 0),
             turns=self.turns or any(rule.ends_the_reading or bool(rule.effects.scan) for rule in rules),
         )
+
+
+NO_SLACK = Slack()
 
 
 def as_scored(facts: Facts, verdict: Verdict, rules: RuleSet) -> Facts:

@@ -1,6 +1,7 @@
 """docs/rules.md: its tables are those of the declarations, and its examples are rules."""
 
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from gateway import config
 from gateway.casebook import objections, read_casebook, unscored
 from gateway.cli import main
 from gateway.inspection import Inspector
+from gateway.journal import feedback
+from gateway.journal.feedback import Feedback, Kind
 from gateway.policy.examples import failures
 from gateway.policy.functions import FUNCTIONS
 from gateway.policy.language import compile_condition
@@ -80,6 +83,36 @@ def test_the_replay_on_the_page_prints_what_it_says(tmp_path: Path, capsys: pyte
     arguments = command.replace("7d", "2026-11-01").replace("/srv/rules.next", str(tmp_path / "next")).split()[2:]
     assert main([*arguments, "--config", str(tmp_path / "mailward.toml")]) == 1
     assert capsys.readouterr().out.splitlines() == printed
+
+
+def test_the_statistics_on_the_page_are_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [block] = [block for block in CONSOLE if block.startswith("$ mailward rules stats --since ")]
+    command, *shown = block.splitlines()
+    (tmp_path / "mailward.toml").write_text(f'state_directory = "{tmp_path}"\n{LEAST}')
+    with journal_at(f"sqlite://{tmp_path}/journal.db") as journal:
+        journal.write(*map(tunable, range(1, 401)))
+        feedback.note(journal.database, list(said_of(range(1, 401))))
+    arguments = command.replace("7d", "2026-11-01").split()[2:]
+    assert main([*arguments, "--config", str(tmp_path / "mailward.toml")]) == 0
+    printed = iter(capsys.readouterr().out.splitlines())
+    for line in shown:
+        beginning = line.removesuffix("...")
+        assert any(each.startswith(beginning) if beginning != line else each == line for each in printed), line
+
+
+def tunable(number: int) -> Record:
+    """Of four messages one is spam, with scores from 3 to 25, and one ham, with scores from -1 to 5.75."""
+    score = {0: 3.0 + number % 23, 1: number % 28 / 4 - 1}.get(number % 4, number % 50 / 10)
+    spf = "fail" if number % 4 == 0 and number % 3 else "pass"
+    facts = FOUND | {"dmarc.result": "none", "spam.score": score, "spf.result": spf}
+    return record_of(id=f"m{number}", began=JOURNAL_NOW + number, facts=facts)
+
+
+def said_of(numbers: Iterable[int]) -> Iterator[Feedback]:
+    kinds = {0: Kind.SPAM, 1: Kind.HAM}
+    for number in numbers:
+        if kind := kinds.get(number % 4):
+            yield Feedback(began=JOURNAL_NOW + 500, verdict=kind, source="learn", id=f"m{number}")
 
 
 def replayable(number: int) -> Record:

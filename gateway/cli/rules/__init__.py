@@ -1,15 +1,16 @@
 """mailward rules: check the rules files, run their examples and directories of messages, replay them on the journal,
-have the service take them up.
+tell what they hit, have the service take them up.
 
 Problems are written to standard error in the form file:line:column: message, which editors follow.
 """
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
-from gateway.cli.options import WRONG
+from gateway.cli.options import WRONG, add_dns
 from gateway.cli.rules.errors import check
 from gateway.cli.rules.examples import test, test_messages
 from gateway.cli.rules.explaining import explain
@@ -17,17 +18,24 @@ from gateway.cli.rules.moments import moment
 from gateway.cli.rules.reloading import SECONDS, reload
 from gateway.cli.rules.replaying import LIMIT, replay
 from gateway.cli.rules.sets import chosen_origins, settings_of
+from gateway.cli.rules.stats import picture_path, stats
+from gateway.config import DEFAULT_PATH
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("rules", help="check the rules files, test them, have them taken up")
+    parser.description = (
+        "Rules decide what becomes of a message. After a change: check, test, perhaps replay; then reload."
+    )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
     action = _action(actions, "check", "find every error of every rules file, and what is worth a second thought")
+    action.epilog = "Exit status: 0, also with warnings; 2 where there is an error."
     _add_directories(action)
     action.set_defaults(run=_check)
 
     action = _action(actions, "test", "run the examples in the rules, or examine messages whose verdict is known")
+    action.epilog = "Exit status: 0; 1 where something is judged otherwise than it is expected to be; 2 after an error."
     _add_directories(action)
     action.add_argument(
         "--messages",
@@ -39,12 +47,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     _add_replay(_action(actions, "replay", "tell which verdicts of the journal would be others by these rules"))
 
+    _add_stats(_action(actions, "stats", "tell what each rule hits and how right it is, and what thresholds would do"))
+
     action = _action(actions, "explain", "show each rule, part by part, for a message of the journal, and what decides")
+    action.epilog = "Exit status: 0; 1 where the journal has nothing of ID; 2 after an error."
     action.add_argument("id", metavar="ID", help="the id of the message, as in the log")
     _add_recordings(action)
     action.set_defaults(run=explain)
 
     action = _action(actions, "reload", "check everything, and have the running service take it up")
+    action.epilog = (
+        "Exit status: 0: it is in force; 1: it is not, or nobody knows; 2: there is an error, and the old rules stay."
+    )
     _add_config(action)
     action.add_argument(
         "--timeout",
@@ -66,6 +80,9 @@ def _action(
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Exit status: 0: every verdict stays as it was; 1: one would change, or is undecidable; 2: an error."
+    )
     parser.add_argument(
         "--since", metavar="TIME", type=_time, required=True, help="how long ago (7d, 12h, 30m), or from which date on"
     )
@@ -79,6 +96,40 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         help="messages that are listed (%(default)s); all are counted",
     )
     parser.set_defaults(run=replay)
+
+
+def _add_stats(parser: argparse.ArgumentParser) -> None:
+    """One set of rules judges all: entries that were recorded under other versions are judged by it as well."""
+    parser.description = (
+        "Judge the messages of the journal, or of directories, by the rules of the configuration or those of --rules; "
+        "tell what each rule hits and, where it is known what messages are, how right it is; tell what thresholds "
+        "would do."
+    )
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        type=_time,
+        help="how long ago (7d, 12h, 30m), or from which date on (default: all of the journal)",
+    )
+    parser.add_argument("--until", metavar="TIME", type=_time, help="until when, in the same way (default: now)")
+    for kind in ("ham", "spam"):
+        parser.add_argument(
+            f"--{kind}",
+            metavar="DIR",
+            type=Path,
+            action="append",
+            default=[],
+            help=f"examine the messages in this directory, which are {kind}, in place of the journal; repeatable",
+        )
+    add_dns(parser)
+    _add_recordings(parser)
+    parser.add_argument(
+        "--picture",
+        metavar="FILE",
+        type=picture_path,
+        help="draw the distributions of the scores, with the thresholds: an .html or a .png file",
+    )
+    parser.set_defaults(run=stats)
 
 
 def _add_recordings(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +154,7 @@ def _count(text: str) -> int:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration that names the directories")
+    parser.add_argument("--config", metavar="FILE", type=Path, help=f"the configuration ({DEFAULT_PATH})")
 
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +179,12 @@ def _check(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     from gateway.vocabulary import FACTS
 
+    if options.messages and options.directories:
+        print(
+            "mailward rules test: messages are judged by the rules of --config, so no DIR goes with --messages",
+            file=sys.stderr,
+        )
+        return WRONG
     if options.messages:
         settings = settings_of(options)
         return WRONG if settings is None else test_messages(options.messages, settings)

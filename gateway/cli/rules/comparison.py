@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gateway.journal.entry import Entry
-from gateway.policy.replay import Outcome, Recorded, Replay
+from gateway.policy.replay import JUDGED, Outcome, Recorded, Replay
 from gateway.policy.verdict import Action
 from gateway.record import Event
-
-_JUDGED = "dmarc.result"  # the fact that every message has which the rules were asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class Comparison:
 def is_judged(entry: Entry) -> bool:
     """Whether it has a verdict of rules: a message that was read, or a recipient that a rule refused."""
     if entry.event == Event.MESSAGE:
-        return _JUDGED in entry.facts or _JUDGED in entry.unrecorded
+        return JUDGED in entry.facts or JUDGED in entry.unrecorded
     return entry.event == Event.REFUSED and entry.action in (Action.DEFER, Action.REJECT)
 
 

@@ -5,6 +5,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,11 @@ class Recordings:
 
         with reading(self.place) as reader:
             yield from reader.since(moment)
+
+    def between(self, since: float, until: float | None) -> "Iterator[Entry]":
+        """They come in the order of time. Raises JournalError."""
+        entries = self.since(since)
+        return entries if until is None else takewhile(lambda entry: entry.began < until, entries)
 
     def of(self, identity: str) -> "list[Entry]":
         """Raises JournalError."""

@@ -4,9 +4,8 @@ import argparse
 import heapq
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -18,7 +17,6 @@ from gateway.cli.rules.recording import Recordings, opened
 
 if TYPE_CHECKING:
     from gateway.cli.rules.comparison import Change, Comparison
-    from gateway.journal.entry import Entry
 
 LIMIT = 1000  # changes that are listed; all are counted
 
@@ -34,7 +32,7 @@ def replay(options: argparse.Namespace) -> int:
 
     comparison = Comparison(Replay(recordings.profiles))
     try:
-        changed = comparison.changed(_between(recordings, options.since, options.until))
+        changed = comparison.changed(recordings.between(options.since, options.until))
         # At least one, since for none the entries are not even read.
         listed = heapq.nsmallest(max(options.limit, 1), changed, key=lambda change: change.place)[: options.limit]
     except JournalError as error:
@@ -45,12 +43,6 @@ def replay(options: argparse.Namespace) -> int:
     else:
         _print(comparison, listed)
     return 1 if comparison.changes or comparison.undecidable else 0
-
-
-def _between(recordings: Recordings, since: float, until: float | None) -> "Iterable[Entry]":
-    """They come in the order of time."""
-    entries = recordings.since(since)
-    return entries if until is None else takewhile(lambda entry: entry.began < until, entries)
 
 
 def _report(recordings: Recordings, comparison: "Comparison", listed: "list[Change]") -> dict[str, Any]:
