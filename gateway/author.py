@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 
 from gateway.domain import is_within
 from gateway.encodedwords import decode_octets, decode_words, hides_words
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 from gateway.headerfacts import REPEATED, repeated
 from gateway.mailboxes import Mailbox, MailboxError, parse_mailboxes
 from gateway.mentions import addresses, claims, domains, has_undecoded_claim, readable
 from gateway.message import Field, Message
 
 MAX_FROM = 8192  # octets, of all From fields; names of many mailboxes fit, and reading it takes some milliseconds
+MAX_KNOWN = 512  # octets of a field that is remembered with what was read from it, and
+REMEMBERED = 1000  # of them: who writes often, does so with the same one
 MAX_FIELDS = 4  # From fields that are read where there is more than one; honest mail has one
 MAX_DOMAINS = 4  # DMARC is evaluated for each (RFC 9989 section 11.5); honest mail has one, hardly ever two
 GUESSED_CHARSET = "cp1252"  # of octets that are no UTF-8, in most readers; Latin-1 and a little more
@@ -64,8 +67,15 @@ class Author:
         }
 
 
-def _fact(name: str, kind: FactType, meaning: str, absent: FactValue, words: Iterable[str] = ()) -> Fact:
-    return Fact(name, kind, Stage.AUTHENTICATED, meaning, absent, tuple(words))
+def _fact(
+    name: str,
+    kind: FactType,
+    meaning: str,
+    absent: FactValue,
+    words: Iterable[str] = (),
+    spelling: Spelling = Spelling.ANY,
+) -> Fact:
+    return Fact(name, kind, Stage.AUTHENTICATED, meaning, absent, tuple(words), spelling=spelling)
 
 
 FACTS = (
@@ -74,12 +84,14 @@ FACTS = (
         FactType.STRING,
         "The domain of the From field; empty where it is not exactly one or not clear",
         "",
+        spelling=Spelling.DOMAIN,
     ),
     _fact(
         "author.address",
         FactType.STRING,
         "The address of the From field in lower case; empty where it is not exactly one",
         "",
+        spelling=Spelling.LOWER,
     ),
     _fact("author.count", FactType.NUMBER, "The number of addresses in the From field", 0),
     _fact(
@@ -96,6 +108,7 @@ FACTS = (
         "The author.domain; where there is none, all domains that a reader of the From field could take for it, "
         f"at most {MAX_DOMAINS}",
         (),
+        spelling=Spelling.DOMAIN,
     ),
     _fact(
         "author.name",
@@ -109,6 +122,7 @@ FACTS = (
         "The domains that stand in the From field's display names and comments, decoded, "
         f"alone or in addresses, at most {MAX_MENTIONS}",
         (),
+        spelling=Spelling.DOMAIN,
     ),
     _fact(
         "author.name_address",
@@ -116,6 +130,7 @@ FACTS = (
         "An address in a display name or comment of the From field, decoded, whose domain is not author.domain "
         "nor above or below it; empty without one",
         "",
+        spelling=Spelling.LOWER,
     ),
 )
 
@@ -151,11 +166,20 @@ def find_author(message: Message) -> Author:
         return _unclear(fields, Form.REPEATED, "there is more than one From field")
     if len(fields[0].raw) > MAX_FROM:
         return _unclear(fields, Form.CROWDED, f"the From field is larger than {MAX_FROM} octets")
+    return (_known if len(fields[0].raw) <= MAX_KNOWN else _read)(fields[0])
+
+
+@lru_cache(REMEMBERED)
+def _known(field: Field) -> Author:
+    return _read(field)
+
+
+def _read(field: Field) -> Author:
     try:
-        mailboxes = parse_mailboxes(fields[0].value)
+        mailboxes = parse_mailboxes(field.value)
     except MailboxError as error:
-        return _unclear(fields, Form.UNCLEAR, str(error))
-    return _author_of(fields, mailboxes)
+        return _unclear((field,), Form.UNCLEAR, str(error))
+    return _author_of((field,), mailboxes)
 
 
 def _author_of(fields: tuple[Field, ...], mailboxes: tuple[Mailbox, ...]) -> Author:

@@ -16,6 +16,7 @@ from gateway.config import Settings
 from gateway.facts import FactValue, Stage
 from gateway.inspection import Case, CaseError, Inspector
 from gateway.judgement import judge, rules_for
+from gateway.policy.decide import known_facts
 from gateway.policy.examples import read_facts, shown
 from gateway.policy.language import explain
 from gateway.policy.rule import RuleSet
@@ -39,6 +40,14 @@ _KEYS: Mapping[str, tuple[type, str]] = {
     "rules": (list, "an array of texts"),
 }
 _NEEDED = ("file", "ip", "action")
+_MISNAMED: Mapping[str, str] = {
+    **dict.fromkeys(("to", "recipient", "recipients"), "rcpt"),
+    **dict.fromkeys(("from", "sender"), "mail_from"),
+    **dict.fromkeys(("expect", "expected", "then", "verdict"), "action"),
+    **dict.fromkeys(("message", "mail", "path"), "file"),
+    **dict.fromkeys(("client", "address"), "ip"),
+}
+"""What people call the keys."""
 _DECLARED = {fact.name: fact for fact in FACTS}
 
 
@@ -73,7 +82,11 @@ def read_casebook(directory: Path) -> Casebook:
         file = tomlfile.read(directory / NAME)
     except tomlfile.Unreadable as error:
         raise CasebookError([error.problem]) from error
-    problems = [file.problem((key,), f'unknown key "{key}"') for key in file.data if key not in ("case", "dns")]
+    problems = [
+        file.problem((key,), f'unknown key "{key}"', "there are [[case]] tables and [dns]")
+        for key in file.data
+        if key not in ("case", "dns")
+    ]
     whole = Value(file.data, file, ())
     dns = _dns(whole.within("dns"), problems) if "dns" in file.data else FixedDns({})
     tables = file.data.get("case", [])
@@ -81,6 +94,8 @@ def read_casebook(directory: Path) -> Casebook:
         problems.append(file.problem(("case",), "each case is a table of its own", "write [[case]]"))
         tables = []
     cases = [_expected(whole.within("case").within(number), directory, problems) for number in range(len(tables))]
+    if not (cases or problems):
+        problems.append(file.problem((), "there is no case", "each message has a table [[case]]"))
     if problems:
         raise CasebookError(problems)
     return Casebook(tuple(case for case in cases if case), dns)
@@ -112,15 +127,15 @@ def _differences(
     for name in expected.rules:
         if name not in verdict.rules:
             yield expected.here.within("rules").problem(
-                f'"{file}": the rule "{name}" does not match', _why_not(name, facts, rules)
+                f'"{file}": the rule "{name}" does not match', _why_not(name, facts, verdict, rules)
             )
 
 
-def _why_not(name: str, facts: Mapping[str, FactValue], rules: RuleSet) -> str:
+def _why_not(name: str, facts: Mapping[str, FactValue], verdict: Verdict, rules: RuleSet) -> str:
     rule = next((rule for rule in rules.rules if rule.id == name), None)
     if rule is None:
         return did_you_mean(name, [rule.id for rule in rules.rules]) or "there is no such rule"
-    return "; ".join(map(shown, explain(rule.condition, {**rules.absent, **facts})))
+    return "; ".join(map(shown, explain(rule.condition, known_facts(rules, facts, verdict))))
 
 
 def _expected(here: Value, directory: Path, problems: list[Problem]) -> Expected | None:
@@ -136,17 +151,22 @@ def _expected(here: Value, directory: Path, problems: list[Problem]) -> Expected
     if found or wrong or action is None:
         return None
     try:
+        address = ip_address(table["ip"])
+    except ValueError:
+        problems.append(here.within("ip").problem(f'"{table["ip"]}" is no IP address'))
+        return None
+    try:
         raw = (directory / table["file"]).read_bytes()
         case = Case.of(
             raw,
-            ip=ip_address(table["ip"]),
+            ip=address,
             helo=table.get("helo", ""),
             mail_from=table.get("mail_from", ""),
             recipients=table.get("rcpt", []),
         )
     except OSError as error:
         problems.append(here.within("file").problem(f"{table['file']} cannot be read: {error.strerror}"))
-    except (CaseError, ValueError) as error:
+    except CaseError as error:
         problems.append(here.problem(str(error)))
     else:
         return Expected(case=case, facts=facts, action=action, rules=tuple(table.get("rules", [])), here=here)
@@ -156,7 +176,8 @@ def _expected(here: Value, directory: Path, problems: list[Problem]) -> Expected
 def _key_problems(here: Value) -> Iterator[Problem]:
     for key, value in here.value.items():
         if key not in _KEYS:
-            yield here.within(key).problem(f'unknown key "{key}"', did_you_mean(key, _KEYS))
+            hint = f'did you mean "{_MISNAMED[key]}"?' if key in _MISNAMED else did_you_mean(key, _KEYS)
+            yield here.within(key).problem(f'unknown key "{key}"', hint)
         elif not isinstance(value, _KEYS[key][0]) or (
             isinstance(value, list) and not all(isinstance(entry, str) for entry in value)
         ):

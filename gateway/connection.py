@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 
 class Role(StrEnum):
@@ -75,7 +75,14 @@ FACTS = (
         tuple(role.value for role in Role),
     ),
     Fact("client.early_talker", FactType.BOOLEAN, Stage.CONNECT, "The client talked before our banner", False),  # noqa: FBT003
-    Fact("client.helo", FactType.STRING, Stage.HELO, "The name given at HELO or EHLO, in lower case", ""),
+    Fact(
+        "client.helo",
+        FactType.STRING,
+        Stage.HELO,
+        "The name given at HELO or EHLO, in lower case",
+        "",
+        spelling=Spelling.LOWER,
+    ),
     Fact("tls.version", FactType.STRING, Stage.MAIL, "TLS version, such as TLSv1.3; empty without TLS", ""),
     Fact("tls.cipher", FactType.STRING, Stage.MAIL, "TLS cipher suite; empty without TLS", ""),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain import canonical_domain
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 MAX_PATH = 256  # octets with the angle brackets, RFC 5321 section 4.5.3.1.3
 MAX_LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
@@ -90,11 +90,39 @@ class Envelope:
 
 
 FACTS = (
-    Fact("sender.address", FactType.STRING, Stage.MAIL, "MAIL FROM in lower case; empty for <>", ""),
-    Fact("sender.domain", FactType.STRING, Stage.MAIL, "The domain of MAIL FROM; empty for <>", ""),
+    Fact(
+        "sender.address",
+        FactType.STRING,
+        Stage.MAIL,
+        "MAIL FROM in lower case; empty for <>",
+        "",
+        spelling=Spelling.LOWER,
+    ),
+    Fact(
+        "sender.domain",
+        FactType.STRING,
+        Stage.MAIL,
+        "The domain of MAIL FROM; empty for <>",
+        "",
+        spelling=Spelling.DOMAIN,
+    ),
     Fact("sender.null", FactType.BOOLEAN, Stage.MAIL, "MAIL FROM was <>: a bounce or a notification", False),  # noqa: FBT003
-    Fact("recipients", FactType.STRINGS, Stage.RCPT, "The accepted recipients so far, in lower case", ()),
-    Fact("recipient.domain", FactType.STRING, Stage.RCPT, "The domain of the first recipient", ""),
+    Fact(
+        "recipients",
+        FactType.STRINGS,
+        Stage.RCPT,
+        "The accepted recipients so far, in lower case",
+        (),
+        spelling=Spelling.LOWER,
+    ),
+    Fact(
+        "recipient.domain",
+        FactType.STRING,
+        Stage.RCPT,
+        "The domain of the first recipient",
+        "",
+        spelling=Spelling.DOMAIN,
+    ),
     Fact("recipient.count", FactType.NUMBER, Stage.RCPT, "The number of accepted recipients so far", 0),
 )
 

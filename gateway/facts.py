@@ -29,13 +29,24 @@ class FactType(StrEnum):
     ADDRESS = "address"  # an IPv4Address or IPv6Address
 
 
+class Spelling(StrEnum):
+    """How the texts of a fact are always written, for people; what a rule compares them with must be written so."""
+
+    ANY = "any text"  # as it came
+    LOWER = "in lower case"
+    DOMAIN = "a domain in lower case, with A-labels"
+    SUFFIX = "what follows the dot, in lower case"
+    DATE = "a date such as 2026-12-24"
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """The declaration of one fact.
 
     `absent` is the value that rules see where the fact does not apply or is not yet known; a rule never meets a
     missing fact. `values` lists the possible words of a string fact where they are known, so that the linter can
-    object to a comparison that never holds. What is `on_demand` is found out only where a rule reads it.
+    object to a comparison that never holds; so does `spelling` for other texts. What is `on_demand` is found out only
+    where a rule reads it.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Fact:
     absent: FactValue
     values: tuple[str, ...] = ()
     on_demand: bool = False
+    spelling: Spelling = Spelling.ANY
 
 
 def absent_facts(declared: Iterable[Fact]) -> dict[str, FactValue]:

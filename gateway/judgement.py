@@ -10,8 +10,10 @@ from gateway.headerfacts import header_facts
 from gateway.parts import Parts
 from gateway.policy.decide import as_tag_only, decide
 from gateway.policy.profiles import PROFILE, Profiles
+from gateway.policy.replay import as_scored
 from gateway.policy.rule import RuleSet
 from gateway.policy.verdict import UNDECIDED, Action, Verdict
+from gateway.policy.worlds import PHASES
 from gateway.realm import is_role_account
 from gateway.timefacts import time_facts
 
@@ -46,14 +48,23 @@ def judge_by_candidate(parts: Parts, facts: Facts, envelope: Envelope, *, until:
 
 
 def _judged(parts: Parts, rules: RuleSet, facts: Facts, envelope: Envelope, until: Stage) -> Verdict:
+    """What is refused in one phase comes to no later one. A candidate may refuse, or have spamd not asked, where the
+    rules in force did not."""
     verdict = UNDECIDED
-    for stage in Stage:
-        if stage <= until:
-            verdict = decide(rules, stage, facts, verdict)
-    if verdict.action.severity <= Action.TAG.severity:
-        return verdict
-    spared = any(is_role_account(recipient.address) for recipient in envelope.recipients)
-    return as_tag_only(verdict) if spared or parts.panic.is_on() else verdict
+    for phase in PHASES:
+        if phase[-1] > until:
+            break
+        known = as_scored(facts, verdict, rules) if verdict.unscanned_by and Stage.SCORED in phase else facts
+        for stage in phase:
+            verdict = decide(rules, stage, known, verdict)
+        if verdict.action.refuses and not _is_spared(parts, envelope):
+            return verdict
+    is_severe = verdict.action.severity > Action.TAG.severity
+    return as_tag_only(verdict) if is_severe and _is_spared(parts, envelope) else verdict
+
+
+def _is_spared(parts: Parts, envelope: Envelope) -> bool:
+    return parts.panic.is_on() or any(is_role_account(recipient.address) for recipient in envelope.recipients)
 
 
 def _domain(envelope: Envelope) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, tzinfo
 
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -10,7 +10,7 @@ FACTS = (
     Fact("now.hour", FactType.NUMBER, Stage.CONNECT, "The hour of the day, 0 to 23, in the time zone of [rules]", 0),
     Fact("now.minute", FactType.NUMBER, Stage.CONNECT, "The minute of the hour, 0 to 59", 0),
     Fact("now.weekday", FactType.STRING, Stage.CONNECT, "The day of the week", "", WEEKDAYS),
-    Fact("now.date", FactType.STRING, Stage.CONNECT, "The date, such as 2026-12-24", ""),
+    Fact("now.date", FactType.STRING, Stage.CONNECT, "The date, such as 2026-12-24", "", spelling=Spelling.DATE),
 )
 
 

@@ -7,15 +7,19 @@ values begin. Problems have the form that editors follow: file:line:column: mess
 import difflib
 import re
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from gateway.tomladvice import advice
+
 Path = tuple[str | int, ...]
 """The way to a value: ("rule", 3, "when") is the key `when` of the fourth [[rule]]."""
 
 MAX_FILE = 4 * 1024 * 1024  # octets; people write these files, and a device or a log named by mistake is not read whole
+MAX_MEANT = 5  # names that a hint has
 MAX_NAME = 100  # characters of a name that are compared with others, since difflib is quadratic
 
 _error_re = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)\Z", re.DOTALL)
@@ -108,11 +112,11 @@ def read(path: FilePath) -> TomlFile:
 def parse(octets: bytes, name: str) -> TomlFile:
     """Parse the octets of a TOML file. Raises Unreadable."""
     try:
-        text = octets.decode("utf-8").replace("\r\n", "\n")  # as tomllib does
+        text = octets.removeprefix(BOM_UTF8).decode("utf-8").replace("\r\n", "\n")  # as tomllib does
     except UnicodeDecodeError as error:
-        before = octets[: error.start].decode("utf-8")
+        before = octets.removeprefix(BOM_UTF8)[: error.start].decode("utf-8")
         place = _place(before, len(before))
-        raise Unreadable(Problem(name, place.line, place.column, "is not UTF-8")) from error
+        raise Unreadable(Problem(name, place.line, place.column, "is not UTF-8", "save the file as UTF-8")) from error
     try:
         data = tomllib.loads(text)
         keys, values = _Scanner(text).scan()
@@ -126,16 +130,20 @@ def parse(octets: bytes, name: str) -> TomlFile:
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that was most likely meant by `name`, if one is near."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
-    folded = name[:MAX_NAME].casefold()
-    if near := difflib.get_close_matches(folded, by_folded, n=1):
-        return by_folded[near[0]]
-    return next((right for other, right in by_folded.items() if folded and other.startswith(f"{folded}.")), None)
+    near = difflib.get_close_matches(name[:MAX_NAME].casefold(), by_folded, n=1)
+    return by_folded[near[0]] if near else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """A hint with the nearest right name, or no hint."""
+    """A hint with the nearest right name, or with those that have it for one of their parts; or no hint."""
+    candidates = tuple(candidates)
+    parts = [other for other in candidates if name.casefold() in other.split(".")]
     near = nearest(name, candidates)
-    return f'did you mean "{near}"?' if near else ""
+    nearer = () if near is None or (parts and "." in near) else (near,)
+    words = [f'"{other}"' for other in dict.fromkeys((*nearer, *parts))][:MAX_MEANT]
+    *others, last = words or [""]
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f"did you mean {listed}?" if listed else ""
 
 
 class _Scanner:
@@ -271,5 +279,16 @@ def _syntax_problem(name: str, text: str, error: str) -> Problem:
     match = _error_re.match(error)
     if match is None:
         return Problem(name, 1, 1, error)
-    place = Place(int(match[2]), int(match[3])) if match[2] else _place(text, len(text))
-    return Problem(name, place.line, place.column, match[1][:1].lower() + match[1][1:])
+    place = Place(int(match[2]), int(match[3])) if match[2] else _unclosed_place(text)
+    lines = text.split("\n", place.line)
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    message = match[1][:1].lower() + match[1][1:]
+    return Problem(
+        name, place.line, place.column, message, advice(message, line[: place.column - 1], line[place.column - 1 :])
+    )
+
+
+def _unclosed_place(text: str) -> Place:
+    """Where the text begins that goes on to the end of the file; the end where there is none."""
+    starts = [text.rfind(quotes) for quotes in ("'''", '"""')]
+    return _place(text, max(starts) if max(starts) >= 0 else len(text))

@@ -1,7 +1,7 @@
 """Vocabulary: every fact that rules can read, gathered from the modules that declare them."""
 
 from gateway import author, connection, envelope, timefacts
-from gateway.checks import attachments, dmarc, dnslists, iprev, spamd, spf
+from gateway.checks import attachments, dmarc, dnslists, iprev, spamresult, spf
 from gateway.checks.arc import result as arc
 from gateway.checks.dkim import result as dkim
 from gateway.policy import profiles
@@ -19,6 +19,6 @@ FACTS = (
     *arc.FACTS,
     *dmarc.FACTS,
     *attachments.FACTS,
-    *spamd.FACTS,
+    *spamresult.FACTS,
     *profiles.FACTS,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.authres.field import MethodResult
 from gateway.checks.base import Check, Subject
-from gateway.facts import Fact, FactType, FactValue, Stage, all_plain
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage, all_plain
 from gateway.mime.outline import Outline, Soundness
 from gateway.mime.structure import Structure
 
@@ -66,6 +66,7 @@ FACTS = (
         "The names of attachments, decoded and in lower case, without path and invisible characters",
         (),
         on_demand=True,
+        spelling=Spelling.LOWER,
     ),
     Fact(
         "attachments.suffixes",
@@ -74,6 +75,7 @@ FACTS = (
         "What follows the last dot of these names: exe",
         (),
         on_demand=True,
+        spelling=Spelling.SUFFIX,
     ),
     Fact(
         "attachments.types",
@@ -82,6 +84,7 @@ FACTS = (
         "The media types of attachments, in lower case: application/pdf",
         (),
         on_demand=True,
+        spelling=Spelling.LOWER,
     ),
 )
 

@@ -13,7 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from gateway.cli.console import make_console, shown, when
-from gateway.cli.options import WRONG, add_config, load_config
+from gateway.cli.options import WRONG, add_config, load_config, nothing_of
 from gateway.cli.rows import Row, print_rows
 from gateway.config import Settings
 from gateway.journal.entry import Entry, Evaluation, Extent
@@ -72,10 +72,7 @@ def _show(settings: Settings, place: str, options: argparse.Namespace) -> int:
     with reading(place) as reader:
         entries, evaluations = reader.of(options.id), reader.evaluations_of(options.id)
     if not entries:
-        return _complain(
-            f"the journal has nothing of {options.id}; if it has just come, ask again in a few seconds (rows are"
-            " written in batches), else it has expired or is no id of the log"
-        )
+        return _complain(nothing_of(options.id))
     if options.json:
         report = {"entries": list(map(_plain, entries)), "dmarc": list(map(asdict, evaluations))}
         print(json.dumps(report, indent=2))

@@ -13,6 +13,8 @@ from gateway.tomlfile import Problem, did_you_mean
 MAX_FIELDS = 20  # that one rule adds
 MAX_PREFIX = 40  # characters; more leaves no room for the subject itself in a list of messages
 
+LAST = max(Stage)
+
 SKIP = "skip"  # the word of the key "scan"
 
 # Whose places they were in, who wrote what when, and how it is read: nobody between may add or remove these. Of those
@@ -60,9 +62,10 @@ NO_EFFECTS = Effects()
 
 
 class EffectsReader:
-    """Reads these keys of a rule at that stage. `routes` are those that there are, or None where nobody knows."""
+    """Reads these keys of a rule at that stage, or of one whose condition is wrong, so that nobody knows at which.
+    `routes` are those that there are, or None where nobody knows."""
 
-    def __init__(self, stage: Stage, declared: Mapping[str, Fact], routes: Collection[str] | None) -> None:
+    def __init__(self, stage: Stage | None, declared: Mapping[str, Fact], routes: Collection[str] | None) -> None:
         self.problems: list[Problem] = []
         self._stage = stage
         self._declared = declared
@@ -82,8 +85,11 @@ class EffectsReader:
         return tuple((name, self._text(value)) for name, value in fields)
 
     def _text(self, here: Value) -> Text:
+        if not isinstance(here.value, str):
+            self._problem(here, "the value of a field is a text", "in quotes")
+            return Text(())
         try:
-            return parse_text(here.value if isinstance(here.value, str) else "\n", self._stage, self._declared)
+            return parse_text(here.value, LAST if self._stage is None else self._stage, self._declared)
         except TemplateError as error:
             self._problem(here, str(error), error.hint)
             return Text(())
@@ -113,8 +119,9 @@ class EffectsReader:
 
     def _route(self, here: Value) -> str:
         if self._routes is not None and here.value not in self._routes:
-            self._problem(here, f"there is no [route.{here.value}]", did_you_mean(here.value, self._routes))
-        if self._stage > Stage.RCPT:
+            there = f"there is {', '.join(f'[route.{name}]' for name in sorted(self._routes))}"
+            self._problem(here, f"there is no [route.{here.value}]", did_you_mean(here.value, self._routes) or there)
+        if self._stage is not None and self._stage > Stage.RCPT:
             message = f"recipients are verified at rcpt, and this rule is read at {self._stage.name.lower()}"
             self._problem(here, message, "a route is chosen by facts that are known by then")
         return str(here.value)

@@ -8,6 +8,7 @@ from gateway.facts import Fact, FactType, FactValue
 from gateway.policy.language import Explained, explain
 from gateway.policy.rule import Example, Rule, RuleSet
 from gateway.policy.rulefile import Value
+from gateway.policy.spelling import objection
 from gateway.tomlfile import Path, Problem, did_you_mean
 
 _KEYS = ("facts", "match")
@@ -101,11 +102,10 @@ def _fact_problem(declared: Mapping[str, Fact], name: str, value: Any) -> tuple[
     except (TypeError, ValueError):
         return f"{name} is {_NOUNS[fact.type]}", ""
     stated = value if isinstance(value, list) else [value]
-    never = [word for word in stated if fact.values and word not in (*fact.values, fact.absent)]
-    if never:
-        said = "never has" if isinstance(value, list) else "is never"
-        advice = did_you_mean(never[0], fact.values) or f"it is one of {', '.join(fact.values)}"
-        return f'{name} {said} "{never[0]}"', advice
+    said = "never has" if isinstance(value, list) else "is never"
+    for word in stated if fact.type in (FactType.STRING, FactType.STRINGS) else ():
+        if advice := objection(fact, word):
+            return f'{name} {said} "{word}"', advice
     return None
 
 

@@ -1,6 +1,7 @@
 """Functions: what conditions may call. Each is pure, total and linear in its arguments, and stands in one table."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,12 +10,15 @@ from typing import Any
 
 import re2
 
+from gateway.domain import canonical_domain
 from gateway.headerfacts import field_name_re, header_fact
 from gateway.tomlfile import did_you_mean
 
 MAX_REGEX_MEMORY = 1 << 20  # octets that one regular expression may take; RE2 refuses larger ones
 
 MAPPED = 0xFFFF  # the first 96 bits of an IPv6 address that stands for one of IPv4 (RFC 4291 section 2.5.5.2)
+
+_beyond_re2_re = re.compile(r"\(\?<?[=!]|\\[1-9]|\(\?P=|\(\?>|[+*?}]\+")
 
 Lists = Mapping[str, frozenset[str]]
 Prepare = Callable[[str, Lists], object]
@@ -109,8 +113,12 @@ def any_of(call: Callable[..., object]) -> Callable[..., bool]:
 
 
 def _under(domain: str, parent: str | frozenset[str]) -> bool:
+    """Of an address its domain counts."""
     if isinstance(parent, str):
-        return parent != "" and (domain == parent or domain.endswith(f".{parent}"))
+        if parent == "" or not domain.endswith(parent):
+            return False
+        return len(domain) == len(parent) or domain[-len(parent) - 1] in ".@"
+    domain = domain.rpartition("@")[2]
     while domain:
         if domain in parent:
             return True
@@ -127,9 +135,11 @@ def _matches(text: str, regex: Any) -> bool:
 
 
 def _prepare_domain(text: str, lists: Lists) -> str:
-    domain = text.lower().strip(".")
-    if not domain or "@" in domain:
-        raise WrongLiteral(f'"{text}" is not a domain')
+    """A pattern or an address is refused, since the domain that is meant is another text."""
+    domain = canonical_domain(text.removeprefix("."))
+    if not domain:
+        likely = canonical_domain(text.rpartition("@")[2].strip("*. "))
+        raise WrongLiteral(f'"{text}" is not a domain', f'did you mean "{likely}"?' if likely else "")
     return domain
 
 
@@ -142,7 +152,8 @@ def _prepare_regex(text: str, lists: Lists) -> object:
         return re2.compile(text, options)
     except (re2.error, UnicodeEncodeError) as error:
         reason = error.args[0] if isinstance(error, re2.error) else "it is no Unicode text"
-        raise WrongLiteral(f"not a regular expression of RE2: {_decoded(reason)}") from error
+        hint = "RE2 has no look-around and no back references" if _beyond_re2_re.search(text) else ""
+        raise WrongLiteral(f"not a regular expression of RE2: {_decoded(reason)}", hint) from error
 
 
 def _decoded(reason: object) -> str:
@@ -168,7 +179,8 @@ def _prepare_field(text: str, lists: Lists) -> str:
 
 def _prepare_list(text: str, lists: Lists) -> frozenset[str]:
     if text not in lists:
-        raise WrongLiteral(f'there is no list "{text}"', did_you_mean(text, lists))
+        advice = did_you_mean(text, lists) or "a list is a file of that name in lists/"
+        raise WrongLiteral(f'there is no list "{text}"', advice)
     return lists[text]
 
 
@@ -185,7 +197,8 @@ FUNCTIONS: Mapping[str, Function] = {
             name="under",
             parameters=(Parameter("domain", _TEXTS), Parameter("parent", (Kind.STRING, Kind.LIST), _prepare_domain)),
             result=Kind.BOOLEAN,
-            meaning="the domain is the parent or below it; the parent may be a list, then: any domain of it",
+            meaning="the domain, or that of the address, is the parent or below it; the parent may be a list, then: "
+            "any domain of it",
             example='under(author.domain, "example.org")',
             call=_under,
         ),

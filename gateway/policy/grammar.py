@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.facts import Fact
+from gateway.headerfacts import PREFIX
+from gateway.policy.foreign import FUNCTIONS as FOREIGN_FUNCTIONS
 from gateway.policy.functions import FUNCTIONS, Called, Function, Kind, Lists, Parameter, Prepare, WrongLiteral, any_of
 from gateway.policy.operators import TUPLES, refusal
 from gateway.policy.source import Fault, Source
+from gateway.policy.spelling import objection
 from gateway.tomlfile import Unreadable, did_you_mean
 
 FACTS = "facts"  # the name that the mapping of facts has in the compiled tree
+_EACH = 'functions and "in" look at each text of a fact'
 MAX_SHOWN = 40  # characters of a condition that a message quotes
 
 
@@ -44,7 +48,8 @@ class Grammar:
     def check(self, node: ast.expr) -> Checked:
         rule = _RULES.get(type(node))
         if rule is None:
-            return self._fault(node, f"{_NAMES.get(type(node), type(node).__name__)} cannot stand in a condition")
+            name, hint = _NAMES.get(type(node), (type(node).__name__, ""))
+            return self._fault(node, f"{name} cannot stand in a condition", hint)
         return rule(self, node)
 
     def boolean(self, node: ast.expr) -> Checked:
@@ -77,7 +82,10 @@ class Grammar:
             return self._fault(node, f'"{name}" is a function', f"such as {FUNCTIONS[name].example}")
         if not name:
             return self._fault(node, "only the names of facts have dots")
-        return self._fault(node, f'unknown fact "{name}"', did_you_mean(name, (*self._declared, "True", "False")))
+        hint = did_you_mean(name, (*self._declared, "True", "False"))
+        if name.startswith(PREFIX):
+            hint = f'write header("{name.removeprefix(PREFIX)}")'
+        return self._fault(node, f'unknown fact "{name}"', hint)
 
     def _fact(self, fact: Fact) -> Checked:
         value = ast.Subscript(ast.Name(FACTS, ast.Load()), ast.Constant(fact.name), ast.Load())
@@ -87,7 +95,9 @@ class Grammar:
         elements = [self.check(element) for element in node.elts]
         kinds = frozenset(element.kind for element in elements)
         if Kind.UNKNOWN not in kinds and kinds not in TUPLES:
-            return self._fault(node, "a tuple holds texts, or numbers, and at least one")
+            is_fraction = Kind.NUMBER in kinds and Kind.BOOLEAN in kinds  # spam.score > 5,5
+            hint = "a number has a point, no comma: 5.5" if is_fraction else ""
+            return self._fault(node, "a tuple holds texts, or numbers, and at least one", hint)
         words = tuple(word for element in elements for word in element.words)
         tree = ast.Tuple([element.node for element in elements], ast.Load())
         return Checked(TUPLES.get(kinds, Kind.UNKNOWN), tree, words=words)
@@ -107,12 +117,13 @@ class Grammar:
         written = [node.left, *node.comparators]
         operands = [self.check(operand) for operand in written]
         for position, operator in enumerate(node.ops):
-            self._check_pair(written[position + 1], operator, operands[position], operands[position + 1])
+            self._check_pair(written[position : position + 2], operator, *operands[position : position + 2])
         left, *others = (operand.node for operand in operands)
         return Checked(Kind.BOOLEAN, ast.Compare(left, node.ops, others))
 
-    def _check_pair(self, node: ast.expr, operator: ast.cmpop, left: Checked, right: Checked) -> None:
-        refused = refusal(operator, left.kind, right.kind)
+    def _check_pair(self, written: list[ast.expr], operator: ast.cmpop, left: Checked, right: Checked) -> None:
+        node = written[1]
+        refused = refusal(operator, left.kind, right.kind, *map(self._quoted, written))
         if refused:
             self._fault(node, *refused)
         elif right.kind is Kind.STRING and isinstance(operator, ast.In | ast.NotIn):
@@ -129,14 +140,9 @@ class Grammar:
             self._fault(node, "only a quoted text can be looked for in a text")
 
     def _check_words(self, fact: Fact | None, words: tuple[tuple[str, ast.expr], ...]) -> None:
-        """A fact with a known set of words is never compared with another word: that would hide a misspelling."""
-        if fact is None or not fact.values:
-            return
-        possible = (*fact.values, str(fact.absent))
-        known = ", ".join(f'"{word}"' for word in fact.values if word)
-        for word, node in words:
-            if word not in possible:
-                hint = did_you_mean(word, fact.values) or f"it is one of {known}"
+        """A fact is never compared with what it never is: that would hide a misspelling."""
+        for word, node in words if fact else ():
+            if fact and (hint := objection(fact, word)):
                 self._fault(node, f"{fact.name} is never {self._quoted(node)}", hint)
 
     def _call(self, node: ast.Call) -> Checked:
@@ -155,8 +161,11 @@ class Grammar:
         name = _dotted(node)
         if name in FUNCTIONS:
             return FUNCTIONS[name]
-        method = FUNCTIONS.get(name.rpartition(".")[2])
-        hint = f"such as {method.example}" if method else did_you_mean(name, FUNCTIONS)
+        subject, _, method = name.rpartition(".")
+        if method in FUNCTIONS:
+            hint = f"write {method}({subject}{', ...' if len(FUNCTIONS[method].parameters) > 1 else ''})"
+        else:
+            hint = FOREIGN_FUNCTIONS.get(method, "") or did_you_mean(name, FUNCTIONS)
         self._fault(node, f'unknown function "{name}"' if name else "only listed functions can be called", hint)
         return None
 
@@ -234,18 +243,18 @@ _RULES: Mapping[type[ast.expr], Callable[[Grammar, Any], Checked]] = {
     ast.Call: Grammar._call,
 }
 
-_NAMES: Mapping[type[ast.expr], str] = {
-    ast.BinOp: "arithmetic",
-    ast.IfExp: '"if"',
-    ast.ListComp: "a loop",
-    ast.SetComp: "a loop",
-    ast.DictComp: "a loop",
-    ast.GeneratorExp: "a loop",
-    ast.NamedExpr: "an assignment",
-    ast.JoinedStr: "an f-string",
-    ast.Subscript: "an index",
-    ast.List: "a list in [] (write a tuple, in parentheses)",
-    ast.Set: "a set in {} (write a tuple, in parentheses)",
-    ast.Dict: "a dictionary",
-    ast.Starred: "a star",
+_NAMES: Mapping[type[ast.expr], tuple[str, str]] = {
+    ast.BinOp: ("arithmetic", "compare with a number: spam.score > 5"),
+    ast.IfExp: ('"if"', "write and, or, not"),
+    ast.ListComp: ("a loop", _EACH),
+    ast.SetComp: ("a loop", _EACH),
+    ast.DictComp: ("a loop", _EACH),
+    ast.GeneratorExp: ("a loop", _EACH),
+    ast.NamedExpr: ("an assignment", "write =="),
+    ast.JoinedStr: ("an f-string", ""),
+    ast.Subscript: ("an index", 'write "..." in the name of the fact'),
+    ast.List: ("a list in []", "write a tuple, in parentheses"),
+    ast.Set: ("a set in {}", "write a tuple, in parentheses"),
+    ast.Dict: ("a dictionary", ""),
+    ast.Starred: ("a star", ""),
 }

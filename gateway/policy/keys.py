@@ -10,12 +10,12 @@ ID_FORM = "[a-z0-9][a-z0-9_.-]{0,63}"  # a regular expression of any dialect, fo
 class Form(Enum):
     """What the value of a key may be in TOML: the types that it is read as, and what people call it."""
 
-    TEXT = ((str,), "a text")
-    NUMBER = ((int, float), "a number")
-    SWITCH = ((bool,), "true or false")
-    TEXTS = ((list,), "an array of texts")
-    TABLE = ((dict,), "a table of texts")
-    TABLES = ((list,), "an array of tables")
+    TEXT = ((str,), "a text", "in quotes")
+    NUMBER = ((int, float), "a number", "without quotes")
+    SWITCH = ((bool,), "true or false", "without quotes")
+    TEXTS = ((list,), "an array of texts", '["X-A", "X-B"]')
+    TABLE = ((dict,), "a table of texts", '{ "X-Class" = "bulk" }')
+    TABLES = ((list,), "an array of tables", "[ { match = true, facts = { ... } } ]")
 
     @property
     def types(self) -> tuple[type, ...]:
@@ -25,6 +25,11 @@ class Form(Enum):
     @property
     def noun(self) -> str:
         return str(self.value[1])
+
+    @property
+    def written(self) -> str:
+        """How it is written, for people."""
+        return str(self.value[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,10 @@ class Key:
 
 KEYS: Mapping[str, Key] = {
     "id": Key(Form.TEXT, "its name: lower-case letters, digits, `-`, `_`, `.`"),
-    "why": Key(Form.TEXT, "the reason, for people: it stands in the log and in `mailward check`"),
+    "why": Key(
+        Form.TEXT,
+        "the reason, for people: it stands in `mailward check`, `mailward rules explain` and the quarantine",
+    ),
     "when": Key(Form.TEXT, "the condition, see [below](#conditions)"),
     "then": Key(Form.TEXT, "the action: `accept`, `tag`, `quarantine`, `defer` or `reject`"),
     "score": Key(
@@ -69,3 +77,19 @@ KEYS: Mapping[str, Key] = {
     "enabled": Key(Form.SWITCH, "`false` switches the rule off"),
     "example": Key(Form.TABLES, "facts, and whether the rule matches them; a fact that is not named is absent"),
 }
+
+MISNAMED: Mapping[str, str] = {
+    **dict.fromkeys(("name", "rule"), "id"),
+    **dict.fromkeys(("description", "reason", "comment", "note"), "why"),
+    **dict.fromkeys(("if", "condition", "match", "expression"), "when"),
+    **dict.fromkeys(("action", "do", "verdict"), "then"),
+    **dict.fromkeys(("points", "weight"), "score"),
+    **dict.fromkeys(("message", "text", "response"), "reply"),
+    **dict.fromkeys(
+        ("prefix", "prefix_subject", "subject_prefix", "rewrite_subject"), "prefix_subject_breaking_signatures"
+    ),
+    **dict.fromkeys(("header", "headers", "add_header"), "add"),
+    **dict.fromkeys(("remove_header", "strip"), "remove"),
+    **dict.fromkeys(("test", "tests", "examples"), "example"),
+}
+"""What people call the keys."""

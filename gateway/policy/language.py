@@ -13,6 +13,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from gateway.facts import Fact, Facts, FactValue
+from gateway.policy.foreign import sign
 from gateway.policy.functions import Lists
 from gateway.policy.grammar import FACTS, Grammar
 from gateway.policy.source import Fault, Source
@@ -21,8 +22,6 @@ MAX_CONDITION = 8192  # characters; above it lies a list, which belongs in a fil
 MAX_DEPTH = 40  # nested parts; people lose the thread long before, and Python's parser and ours recurse
 
 Predicate = Callable[[Facts], bool]
-
-_FOREIGN_OPERATORS = {"&&": 'write "and"', "||": 'write "or"', "<>": 'write "!="', "!(": 'write "not ("'}
 
 
 class Operator(StrEnum):
@@ -53,6 +52,14 @@ class Part:
             yield self
         for part in self.parts:
             yield from part.leaves()
+
+    def told(self) -> Iterator["Part"]:
+        """The parts that are shown to people: the leaves, each with the "not" before it."""
+        if not self.parts or (self.operator is Operator.NOT and not self.parts[0].parts):
+            yield self
+            return
+        for part in self.parts:
+            yield from part.told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ def compile_condition(text: str, declared: Mapping[str, Fact], lists: Lists) -> 
 
 def explain(condition: Condition, facts: Facts) -> tuple[Explained, ...]:
     """The value of each part of a condition, in the order of its text."""
-    return tuple(_explained(part, facts) for part in condition.whole.leaves())
+    return tuple(_explained(part, facts) for part in condition.whole.told())
 
 
 def _explained(part: Part, facts: Facts) -> Explained:
@@ -138,11 +145,15 @@ def _parse(source: Source) -> ast.expr:
 
 
 def _syntax_fault(source: Source, error: SyntaxError) -> Fault:
+    """Python's advice is for programs: it guesses that a comma is missing."""
     if "invalid escape" in error.msg:
-        return Fault(0, error.msg, r'write r"..." for a text with backslashes')
-    hint = next((hint for foreign, hint in _FOREIGN_OPERATORS.items() if foreign in source.text), "")
+        escape = error.msg.partition("'")[2].rstrip("'")
+        return Fault(max(source.text.find(escape), 0), error.msg, r'write r"..." for a text with backslashes')
+    foreign = None if "unterminated" in error.msg else sign(source.text)
+    if foreign:
+        return foreign
     offset = source.offset(error.lineno or 1, (error.offset or 1) - 1)
-    return Fault(offset, error.msg[:1].lower() + error.msg[1:], hint)
+    return Fault(offset, error.msg[:1].lower() + error.msg[1:].partition(". ")[0])
 
 
 def _refuse_deep(tree: ast.expr) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gateway.facts import Fact, FactType
 from gateway.policy.examples import failures
 from gateway.policy.idle import idle_rules
-from gateway.policy.reach import impossible_parts
+from gateway.policy.reach import impossible_parts, is_possible
 from gateway.policy.reliance import is_undone_by, rests_on
 from gateway.policy.rule import Rule, RuleSet
 from gateway.policy.verdict import Action
@@ -21,12 +21,12 @@ FAILURES = frozenset({"temperror", "unavailable", "busy"})
 
 
 def lint(rules: RuleSet) -> tuple[Problem, ...]:
-    """Warnings: what rejects without a definite fail, never matches, changes nothing, or is undone by a failure that no
-    rule answers; examples that are missing or not kept."""
+    """Warnings: what rejects without a definite fail, matches never or always, changes nothing, or is undone by a
+    failure that no rule answers; examples that are missing or not kept."""
     warnings = [
         warning
         for rule in rules.rules
-        for warning in (*_indefinite(rule, rules), *_impossible(rule, rules), *_unproved(rule))
+        for warning in (*_indefinite(rule, rules), *_impossible(rule, rules), *_certain(rule, rules), *_unproved(rule))
     ]
     return (*warnings, *_idle(rules), *_unanswered(rules), *failures(rules))
 
@@ -58,6 +58,14 @@ def _impossible(rule: Rule, rules: RuleSet) -> Iterator[Problem]:
         is_whole = part is rule.condition.whole
         message = f'"{rule.id}" can never match' if is_whole else "this alternative can never hold"
         yield rule.when.problem_in_text(part.offset, message, "it contradicts itself")
+
+
+def _certain(rule: Rule, rules: RuleSet) -> Iterator[Problem]:
+    """A rule that is severe to every message."""
+    if rule.action and rule.action.severity >= Action.QUARANTINE.severity and rule.is_enforced:
+        whole = rule.condition.whole
+        if not is_possible([(whole, False)], rules.declared):
+            yield rule.when.problem_in_text(whole.offset, f'"{rule.id}" matches every message', "it names no case")
 
 
 def _idle(rules: RuleSet) -> Iterator[Problem]:

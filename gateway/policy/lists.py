@@ -1,14 +1,17 @@
 """Lists: files of entries to the sets that listed("name") looks up.
 
-One entry a line, in lower case whatever the file has; "#" begins a comment. Of two lists with the same name, that in
-the later directory counts.
+One entry a line, in lower case whatever the file has; "#" begins a comment. A domain with other letters than ASCII's is
+found as it is written and with A-labels, as facts have it. Of two lists with the same name, that in the later directory
+counts.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from gateway.domain import canonical_domain
 from gateway.tomlfile import Problem, Unreadable
 
 MAX_LIST = 64 * 1024 * 1024  # octets; some million entries, which every worker holds in memory
@@ -46,13 +49,22 @@ class ListFiles(Mapping[str, frozenset[str]]):
 
 def parse(octets: bytes, name: str) -> frozenset[str]:
     """Parse the octets of a list. Raises Unreadable where they are no UTF-8."""
+    octets = octets.removeprefix(BOM_UTF8)
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
-        raise Unreadable(Problem(name, line, 1, "is not UTF-8")) from error
-    entries = (line.partition("#")[0].strip().lower() for line in text.split("\n"))
-    return frozenset(entry for entry in entries if entry)
+        raise Unreadable(Problem(name, line, 1, "is not UTF-8", "save the file as UTF-8")) from error
+    entries = {line.partition("#")[0].strip().lower() for line in text.replace("\r", "\n").split("\n")}
+    return frozenset(entries - {""} if text.isascii() else (*filter(None, entries), *_with_a_labels(entries)))
+
+
+def _with_a_labels(entries: Iterable[str]) -> Iterator[str]:
+    """Of domains and addresses of other letters than ASCII's the form in which facts have them."""
+    for entry in entries:
+        local, at, domain = entry.rpartition("@")
+        if not domain.isascii() and (canonical := canonical_domain(domain)):
+            yield f"{local}{at}{canonical}"
 
 
 def _files(directory: Path) -> list[Path]:
@@ -63,6 +75,8 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _read(path: Path) -> bytes:
+    if path.is_fifo():
+        raise Unreadable(Problem(str(path), 1, 1, "cannot be read: it is a pipe"))
     try:
         with path.open("rb") as file:
             octets = file.read(MAX_LIST + 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from gateway.policy.keys import ID_FORM, KEYS
+from gateway.policy.keys import ID_FORM, KEYS, MISNAMED
 from gateway.tomlfile import Path, Problem, TomlFile, Unreadable, did_you_mean, read
 
 # What a key says is about another key's value: where that changes, what was inherited goes.
@@ -21,6 +21,7 @@ _DEPENDENT: Mapping[str, tuple[str, ...]] = {
 }
 
 _id_re = re.compile(ID_FORM + r"\Z")
+_not_in_ids_re = re.compile(r"[^a-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +92,40 @@ def _directory_tables(directory: FilePath, problems: list[Problem]) -> dict[str,
     return tables
 
 
+def rules_files(directory: FilePath) -> list[FilePath]:
+    """The files of a directory that are read, in their order. Raises OSError, but not where there is none."""
+    try:
+        entries = sorted(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    return [path for path in entries if path.suffix == ".toml" and not path.name.startswith(".")]
+
+
 def _files(directory: FilePath, problems: list[Problem]) -> list[TomlFile]:
     files = []
     try:
-        paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml" and not path.name.startswith("."))
-    except FileNotFoundError:
-        return []
+        paths = rules_files(directory)
     except OSError as error:
         problems.append(Problem(str(directory), 1, 1, f"cannot be read: {error.strerror}"))
         return []
     for path in paths:
         try:
-            files.append(read(path))
+            files.append(_read(path))
         except Unreadable as error:
             problems.append(error.problem)
     return files
 
 
+def _read(path: FilePath) -> TomlFile:
+    """Raises Unreadable. A pipe would be waited for."""
+    if path.is_fifo():
+        raise Unreadable(Problem(str(path), 1, 1, "cannot be read: it is a pipe"))
+    return read(path)
+
+
 def _file_tables(file: TomlFile, problems: list[Problem]) -> list[Table]:
     problems += [
-        file.problem((key,), f'unknown key "{key}"', "a rules file holds [[rule]] tables alone")
+        file.problem((key,), f'unknown key "{key}"', "a rules file holds [[rule]] tables and nothing else")
         for key in file.data
         if key != "rule"
     ]
@@ -139,9 +154,12 @@ def _table(here: Value, problems: list[Problem]) -> Table:
 
 def _key_problem(key: str, value: Value) -> Problem | None:
     if key not in KEYS:
-        return value.problem(f'unknown key "{key}"', did_you_mean(key, KEYS))
+        hint = f'did you mean "{MISNAMED[key]}"?' if key in MISNAMED else did_you_mean(key, KEYS)
+        return value.problem(f'unknown key "{key}"', hint)
     if type(value.value) not in KEYS[key].form.types:
-        return value.problem(f"{key} is {KEYS[key].form.noun}")
+        return value.problem(f"{key} is {KEYS[key].form.noun}", KEYS[key].form.written)
     if key == "id" and not _id_re.match(value.value):
-        return value.problem('an id has at most 64 of a to z, 0 to 9, "-", "_" and "."')
+        likely = _not_in_ids_re.sub("-", value.value.lower()).strip("-_.")
+        hint = f'such as "{likely}"' if _id_re.match(likely) else ""
+        return value.problem('an id has at most 64 of a to z, 0 to 9, "-", "_" and "."', hint)
     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.facts import Fact, Stage, absent_facts
-from gateway.policy.effects import EFFECT_KEYS, Effects, EffectsReader
+from gateway.policy.effects import EFFECT_KEYS, LAST, Effects, EffectsReader
 from gateway.policy.examples import parse_example
 from gateway.policy.language import Condition, ConditionError, compile_condition
 from gateway.policy.lists import ListFiles
@@ -111,7 +111,7 @@ class _Reader:
         final = self._final(action)
         effects = self._effects(stage)
         examples = self._examples()
-        if self.problems or condition is None or not self._table.whole:
+        if self.problems or condition is None or stage is None or not self._table.whole:
             return None
         why = self._values["why"].value
         return Rule(
@@ -131,9 +131,11 @@ class _Reader:
         for key in ("why", "when"):
             if key not in self._values:
                 self._problem(f'rule "{self._table.id}" needs "{key}"')
-        acts = {"then", "score"} & self._values.keys()
-        if len(acts) == 2 or not (acts or EFFECT_KEYS & self._values.keys()):
-            self._problem(f'rule "{self._table.id}" needs either "then" or "score"')
+        if {"then", "score"} <= self._values.keys():
+            self._problem("a rule has an action or a score, not both", "make two rules of it", key="score")
+        if not ({"then", "score"} | EFFECT_KEYS) & self._values.keys():
+            hint = f"or an effect: {', '.join(sorted(EFFECT_KEYS))}"
+            self._problem(f'rule "{self._table.id}" does nothing, it needs "then" or "score"', hint)
         if "reply" in self._values and "then" not in self._values:
             self._problem("a rule that adds a score gives no reply", key="reply")
 
@@ -162,17 +164,21 @@ class _Reader:
         self._declared = {**self._declared, **condition.named}
         return condition
 
-    def _stage(self, condition: Condition | None) -> Stage:
-        """The earliest stage at which all facts of the condition are known, or a later one that is named."""
+    def _stage(self, condition: Condition | None) -> Stage | None:
+        """The earliest stage at which all facts of the condition are known, or a later one that is named; None where
+        the condition is none."""
         facts = condition.facts if condition else ()
         earliest = max((self._declared[name].stage for name in facts), default=Stage.CONNECT)
         named = self._word("stage", STAGES, earliest)
+        if condition is None:
+            return None
         if named < earliest:
             late = next(name for name in facts if self._declared[name].stage is earliest)
             self._problem(f"{late} is known only at {earliest.name.lower()}", key="stage")
         return named
 
-    def _template(self, action: Action, stage: Stage) -> Template | None:
+    def _template(self, action: Action, stage: Stage | None) -> Template | None:
+        stage = LAST if stage is None else stage
         if "reply" not in self._values:
             return default_template(action, stage) if action.refuses else None
         try:
@@ -192,7 +198,7 @@ class _Reader:
             self._problem("a rule that reads the total cannot add to it", key="score")
         return float(score)
 
-    def _effects(self, stage: Stage) -> Effects:
+    def _effects(self, stage: Stage | None) -> Effects:
         reader = EffectsReader(stage, self._declared, self._routes)
         effects = reader.read(self._values)
         self.problems += reader.problems

@@ -122,6 +122,6 @@ def _text(text: str, stage: Stage, declared: Mapping[str, Fact]) -> Text:
 
 def _shown(value: FactValue) -> str:
     if isinstance(value, float):
-        return f"{value:.1f}"
+        return f"{value:.1f}"[:MAX_VALUE]
     text = ", ".join(value) if isinstance(value, tuple) else str(value)
     return _unprintable_re.sub("?", text[:MAX_VALUE])

@@ -8,10 +8,10 @@ from ipaddress import IPv4Address, IPv6Address
 from gateway.authres.field import AuthenticationResults, build, parse
 from gateway.checks.base import Result, Unavailable
 from gateway.delivery.outcome import Outcome
-from gateway.domain import canonical_domain
 from gateway.facts import Fact, FactType, FactValue
 from gateway.journey import Examination
 from gateway.message import split_fields
+from gateway.policy.spelling import objection
 from gateway.recorder import message_record
 from gateway.reply import reply
 from gateway.system.logline import Style, json_line, text_line
@@ -25,7 +25,6 @@ TYPES: Mapping[FactType, tuple[type, ...]] = {
     FactType.STRINGS: (tuple,),
     FactType.ADDRESS: (IPv4Address, IPv6Address),
 }
-DOMAINS = ("author.domain", "spf.domain", "dkim.domains", "arc.sealer", "arc.sealers", "dmarc.domain", "iprev.name")
 MAX_FIELD_LINE = 998  # RFC 5322 section 2.1.1
 ACCEPTED = Outcome(reply=reply("250 2.0.0", "Ok"))
 
@@ -64,13 +63,13 @@ def assert_examination(found: Examination) -> None:
 
 
 def assert_facts(facts: Mapping[str, FactValue]) -> None:
-    """That each fact is declared, of its type, and one of its words where these are known; domains are canonical."""
+    """That each fact is declared, of its type, one of its words where these are known, and spelled as declared."""
     for name, value in facts.items():
         fact = DECLARED[name]
         assert _is_of_type(fact, value), (name, value)
         words = value if isinstance(value, tuple) else (value,)
         assert not fact.values or set(words) <= set(fact.values), (name, value)
-        assert name not in DOMAINS or all(canonical_domain(str(word)) == word for word in words), (name, value)
+        assert not [word for word in words if isinstance(word, str) and objection(fact, word)], (name, value)
 
 
 def assert_field(octets: bytes) -> None:

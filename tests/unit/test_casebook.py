@@ -95,6 +95,12 @@ async def test_rule_that_does_not_match_is_explained(tmp_path: Path) -> None:
     assert line == '15:1: "letter.eml": the rule "score" does not match (total > 20 is false with total = 0.0)'
 
 
+async def test_total_is_explained_as_it_was_added_up(tmp_path: Path) -> None:
+    cases = CASES.replace("spam.score = 21.0", "spam.score = 19.5").replace('"defer"', '"accept"')
+    (line,) = await told(tmp_path, cases)
+    assert line.endswith('the rule "score" does not match (total > 20 is false with total = 19.5)')
+
+
 async def test_rule_that_is_not_there_is_told(tmp_path: Path) -> None:
     (line,) = await told(tmp_path, CASES.replace('rules = ["spf"]', 'rules = ["spff"]'))
     assert 'the rule "spff" does not match (did you mean "spf"?)' in line
@@ -110,13 +116,15 @@ CASE = '[[case]]\nfile = "letter.eml"\nip = "192.0.2.7"\naction = "accept"\n'
         (CASE + "rcpt = 1\n", "5:1: rcpt is an array of texts"),
         (CASE + "rcpt = [1]\n", "5:1: rcpt is an array of texts"),
         (CASE + 'rcpt = ["no address"]\n', "1:1: "),
-        (CASE.replace("192.0.2.7", "192.0.2"), "1:1: "),
+        (CASE.replace("192.0.2.7", "192.0.2"), '3:1: "192.0.2" is no IP address'),
+        (CASE + 'to = ["alice@example.org"]', '5:1: unknown key "to" (did you mean "rcpt"?)'),
+        ("", "1:1: there is no case (each message has a table [[case]])"),
         (CASE.replace("accept", "acept"), '4:1: action is not "acept" (did you mean "accept"?)'),
         (CASE.replace("letter", "other"), "2:1: other.eml cannot be read: No such file or directory"),
         (CASE.replace('action = "accept"', ""), '1:1: a case needs "action"'),
         (CASE + "facts = { spam.scroe = 1 }\n", '5:11: unknown fact "spam.scroe" (did you mean "spam.score"?)'),
         ("[case]\n", "1:1: each case is a table of its own (write [[case]])"),
-        ("[cases]\n", '1:1: unknown key "cases"'),
+        ("[cases]\n", '1:1: unknown key "cases" (there are [[case]] tables and [dns])'),
         ("dns = 1\n", "1:1: dns is a table of names"),
         ('[dns]\n"a.example" = { TXT = "x" }\n', '1:1: "x" is neither a list of records nor one of servfail, timeout'),
         ("case = ", "1:8: invalid value"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.record import Event
+from tests.support.checking import Said, ScriptedCheck
 from tests.support.dnstable import TableResolver
 from tests.support.journeys import ALICE, LETTER, Walk, walking
 
@@ -123,6 +124,26 @@ async def test_candidate_stands_beside_a_refusal_at_rcpt(tmp_path: Path) -> None
         await walk.connect()
         await walk.transaction("nobody@elsewhere.example")
     assert walk.recorded(Event.REFUSED).candidate_action == "reject"
+
+
+async def test_candidate_that_defers_is_not_asked_again_about_the_score(tmp_path: Path) -> None:
+    """It would have ended there, so what its later rules would do stays out of the log."""
+    candidate = rule("then = 'defer'", 'subject != ""', "early") + rule("then = 'reject'", "spam.score >= 0", "late")
+    async with with_candidate(tmp_path, candidate) as walk:
+        await walk.connect()
+        await walk.send()
+    record = walk.recorded()
+    assert (record.candidate_action, record.candidate_rules) == ("defer", ("early",))
+
+
+async def test_candidate_by_which_spamd_is_not_asked_judges_without_the_score(tmp_path: Path) -> None:
+    candidate = rule("scan = 'skip'", 'subject != ""', "skip") + rule("then = 'reject'", "spam.score > 3", "late")
+    async with with_candidate(tmp_path, candidate) as walk:
+        walk.with_wave("scoring", ScriptedCheck("spam", Said({"spam.result": "scored", "spam.score": 9.0})))
+        await walk.connect()
+        await walk.send()
+    record = walk.recorded()
+    assert (record.candidate_action, record.candidate_rules) == ("accept", ("skip",))
 
 
 async def test_fields_that_only_the_candidate_reads_are_there_for_it(tmp_path: Path) -> None:

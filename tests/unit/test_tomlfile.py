@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tomlfile import Place, TomlFile, Unreadable, nearest, parse, read
+from gateway.tomlfile import Place, TomlFile, Unreadable, did_you_mean, nearest, parse, read
 
 RULES = b"""\
 # a comment with [brackets] and a = sign
@@ -95,7 +95,7 @@ def test_characters_of_a_text_have_their_place(written: bytes, wanted: str, line
     ("written", "problem"),
     [
         (b"a = 1\nb\n", "f:2:2: expected '=' after a key in a key/value pair"),
-        (b"a = '''x\n", "f:2:1: expected"),
+        (b"b = 1\na = '''x\n\n", "f:2:5: expected"),
         (b"a = 1\n\xc3\xa4 = '\xff'", "f:2:6: is not UTF-8"),
         (b"a = 1\na = 2", "f:2:6: cannot overwrite a value"),
         (b"a = " + b"9" * 5000, "f:1:1: "),
@@ -122,10 +122,31 @@ def test_huge_file_is_refused_without_reading_all_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("spf.reslt", "spf.result"), ("SPF.Result", "spf.result"), ("arc", "arc.trusted"), ("xyzzy", None), ("", None)],
+    [("spf.reslt", "spf.result"), ("SPF.Result", "spf.result"), ("arc", None), ("xyzzy", None), ("", None)],
 )
 def test_nearest_name(name: str, near: str | None) -> None:
     assert nearest(name, ["spf.result", "arc.trusted", "dkim.count"]) == near
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("spf.reslt", 'did you mean "spf.result"?'),
+        ("dkim", 'did you mean "dkim.count"?'),
+        ("spf", 'did you mean "spf.result" or "spf.domain"?'),
+        ("Domain", 'did you mean "spf.domain" or "arc.domain"?'),
+        ("count", 'did you mean "counts" or "dkim.count"?'),
+        ("xyzzy", ""),
+        ("", ""),
+    ],
+)
+def test_hint_has_the_nearest_name_or_those_that_the_name_is_a_part_of(name: str, hint: str) -> None:
+    names = ["spf.result", "spf.domain", "arc.trusted", "arc.domain", "dkim.count", "counts"]
+    assert did_you_mean(name, names) == hint
+
+
+def test_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert parse(b"\xef\xbb\xbfa = 1", "f").place(("a",)) == Place(1, 1)
 
 
 _key = st.text(min_size=1, max_size=5).map(

@@ -7,7 +7,7 @@ from gateway.authres.field import MethodResult, Property
 from gateway.checks.arc.grounds import Grounds
 from gateway.checks.arc.status import ChainStatus, Trust
 from gateway.checks.arc.trust import NOBODY, Vouching
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,22 @@ FACTS = (
         (*(status.value for status in ChainStatus), "unavailable"),
     ),
     Fact("arc.length", FactType.NUMBER, Stage.AUTHENTICATED, "The number of ARC sets", 0),
-    Fact("arc.sealer", FactType.STRING, Stage.AUTHENTICATED, "The domain that sealed last; a claim before a pass", ""),
-    Fact("arc.sealers", FactType.STRINGS, Stage.AUTHENTICATED, "All domains that sealed, the last one last", ()),
+    Fact(
+        "arc.sealer",
+        FactType.STRING,
+        Stage.AUTHENTICATED,
+        "The domain that sealed last; a claim before a pass",
+        "",
+        spelling=Spelling.DOMAIN,
+    ),
+    Fact(
+        "arc.sealers",
+        FactType.STRINGS,
+        Stage.AUTHENTICATED,
+        "All domains that sealed, the last one last",
+        (),
+        spelling=Spelling.DOMAIN,
+    ),
     Fact(
         "arc.trusted",
         FactType.BOOLEAN,

@@ -8,7 +8,7 @@ from gateway.authres.field import MethodResult, Property
 from gateway.checks.dkim.header import Header
 from gateway.checks.dkim.signatureresult import DkimSignatureResult
 from gateway.checks.dkim.status import Failure, Status, TimeFault
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 __all__ = ["FACTS", "DkimResult", "DkimSignatureResult"]
 
@@ -103,6 +103,7 @@ FACTS = (
         Stage.AUTHENTICATED,
         "The domains (d=) whose signatures pass and cover the whole body",
         (),
+        spelling=Spelling.DOMAIN,
     ),
     Fact("dkim.count", FactType.NUMBER, Stage.AUTHENTICATED, "The number of DKIM signatures in the message", 0),
     Fact(

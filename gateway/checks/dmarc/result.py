@@ -8,7 +8,7 @@ from gateway.authres.field import MethodResult, Property
 from gateway.checks.dmarc.alignment import Mechanism
 from gateway.checks.dmarc.grounds import NO_GROUNDS, Grounds
 from gateway.checks.dmarc.record import Policy
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 
 class Status(StrEnum):
@@ -114,6 +114,7 @@ FACTS = (
         "The domain whose use was judged: author.domain, or of author.domains the one with the strictest policy that "
         "is not met; empty where none could be",
         "",
+        spelling=Spelling.DOMAIN,
     ),
     Fact(
         "dmarc.domain",
@@ -121,6 +122,7 @@ FACTS = (
         Stage.AUTHENTICATED,
         "The domain whose policy record applies; empty without one",
         "",
+        spelling=Spelling.DOMAIN,
     ),
     Fact(
         "dmarc.testing",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.authres.field import MethodResult, Property
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 from gateway.printable import printable
 
 MAX_LOOKUPS = 10  # terms of one evaluation that need DNS, RFC 7208 section 4.6.4
@@ -161,7 +161,14 @@ FACTS = (
         "",
         tuple(identity.value for identity in SpfIdentity),
     ),
-    Fact("spf.domain", FactType.STRING, Stage.RCPT, "That domain; empty where there is none", ""),
+    Fact(
+        "spf.domain",
+        FactType.STRING,
+        Stage.RCPT,
+        "That domain; empty where there is none",
+        "",
+        spelling=Spelling.DOMAIN,
+    ),
     Fact(
         "spf.helo",
         FactType.STRING,
@@ -177,5 +184,6 @@ FACTS = (
         "The term that matched, in lower case, such as ip4:192.0.2.0/24 or -all, also within an included record; empty"
         " where none did",
         "",
+        spelling=Spelling.LOWER,
     ),
 )

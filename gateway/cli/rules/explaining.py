@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from gateway.cli.console import make_console, shown, when
-from gateway.cli.options import WRONG
+from gateway.cli.options import WRONG, nothing_of
 from gateway.cli.rows import Row, print_rows
 from gateway.cli.rules.recording import opened
 
@@ -33,7 +33,7 @@ def explain(options: argparse.Namespace) -> int:
     except JournalError as error:
         return _complain(f"{recordings.name}: {error}", WRONG)
     if not entries:
-        return _complain(f"the journal has nothing of {options.id}", 1)
+        return _complain(nothing_of(options.id), 1)
     replay = Replay(recordings.profiles)
     if options.json:
         print(json.dumps([_report(entry, replay) for entry in entries], indent=2))

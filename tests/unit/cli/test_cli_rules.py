@@ -41,6 +41,33 @@ def test_check_prints_warnings_and_goes_on(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().err.startswith(f'{tmp_path}/10-test.toml:4:1: warning: rule "x" has no example')
 
 
+def test_check_counts_the_warnings_and_files_of_each_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare, right = written(tmp_path / "bare", RULE), written(tmp_path / "right", RULE + KEPT)
+    written(right, "# nothing", "20-more.toml")
+    missing = tmp_path / "nothing"
+    assert rules.check([Origin((bare,)), Origin((right, missing))], DECLARED) == 0
+    counted, read, counted_more, read_more = capsys.readouterr().out.splitlines()
+    assert (counted[-10:], read) == ("1 warnings", f"read from {bare} (1 file)")
+    assert (counted_more[-10:], read_more) == ("0 warnings", f"read from {right} (2 files), {missing} (not there)")
+
+
+def test_check_warns_of_files_that_are_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, RULE + KEPT)
+    for name in ("20.TOML", "30.toml.txt", "40.tml", ".50.toml.txt", "60.toml~", "70.toml.bak", "schema.json"):
+        written(tmp_path, "no rules", name)
+    assert rules.check([Origin((tmp_path,))], DECLARED) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix(f"{tmp_path}/") for line in told] == [
+        f"{name}:1:1: warning: this file is not read (its name does not end in .toml)"
+        for name in ("20.TOML", "30.toml.txt", "40.tml")
+    ]
+
+
+def test_messages_are_judged_by_the_configuration_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("test", "--messages", str(tmp_path), str(tmp_path)) == 2
+    assert "no DIR goes with --messages" in capsys.readouterr().err
+
+
 def test_check_prints_every_error_where_editors_look_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(tmp_path, RULE.replace("spam.score", "spam.scroe").replace("reject", "rejct"))
     assert rules.check([Origin((tmp_path,))], DECLARED) == 2

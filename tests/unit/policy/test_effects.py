@@ -97,7 +97,7 @@ def test_protected_fields_are_left_alone(tmp_path: Path, name: str, line: str) -
         ('add = { X-A = "{nothing}" }', '5:9: unknown fact "nothing"'),
         ('add = { X-A = "{spam.score}" }', "5:9: spam.score is known only at scored"),
         ('add = { X-A = "a\\nb" }', "5:9: this is one line of at most 400 printable ASCII characters"),
-        ("add = { X-A = 1 }", "5:9: this is one line of at most 400 printable ASCII characters"),
+        ("add = { X-A = 1 }", "5:9: the value of a field is a text"),
         ('remove = ["X-A", 1]', "5:18: 1 is not the name of a field"),
         ('remove = "X-A"', "5:1: remove is an array of texts"),
         ('add = ["X-A"]', "5:1: add is a table of texts"),

@@ -1,17 +1,24 @@
 """No condition that is taken raises on any facts: conditions on every fact that the gateway declares, and on any
-values of their types."""
+values of their types; nor does a rule that says such values to the client or adds them to the message."""
 
+import re
+from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.facts import Fact, FactType, absent_facts
+from gateway.facts import Fact, FactType, Stage, absent_facts
+from gateway.policy.decide import decide
 from gateway.policy.functions import FUNCTIONS
 from gateway.policy.language import ConditionError, compile_condition, explain
-from gateway.policy.rule import TOTAL
+from gateway.policy.rule import TOTAL, RuleSet
+from gateway.policy.rules import load
 from gateway.vocabulary import FACTS
+from tests.support.rulefacts import written
 
 DECLARED = {fact.name: fact for fact in (*FACTS, TOTAL)}
 ABSENT = absent_facts(DECLARED.values())
@@ -29,7 +36,7 @@ _VALUES: dict[FactType, st.SearchStrategy[Any]] = {
 
 def _leaves(fact: Fact) -> list[str]:
     name = fact.name
-    word = fact.values[0] if fact.values else "x"
+    word = fact.values[0] if fact.values else "2026-12-24"  # it may be any of them, however they are spelled
     texts = [f"{call}({name}, 'x')" for call in ("under", "startswith", "endswith")]
     texts += [f"matches({name}, r'^(?i)[a-z.]+$')", f"len({name}) > 1", f"under({name}, listed('partners', 'empty'))"]
     forms = {
@@ -61,6 +68,7 @@ _conditions = st.recursive(
     ),
     max_leaves=8,
 )
+_NAMED = ("header.x-a", "header.x-b")
 _facts = st.fixed_dictionaries({}, optional={name: _VALUES[fact.type] for name, fact in DECLARED.items()})
 
 
@@ -83,3 +91,33 @@ def test_no_condition_raises(text: str, facts: dict[str, Any], values: tuple[str
     known = {**ABSENT, "header.x-a": values, "header.x-b": (), **facts}
     assert condition.holds(known) in (True, False)
     assert all(part.value in (True, False) for part in explain(condition, known))
+
+
+@cache
+def saying() -> RuleSet:
+    """A rule for each fact that says it to the client, and adds it to the message."""
+    rules = (
+        f'[[rule]]\nid = "r{number}"\nwhy = "x"\nwhen = "True"\nstage = "scored"\nthen = "reject"\n'
+        f'reply = "5.7.1 no {{{name}}}"\nadd = {{ X-{number} = "{{{name}}}" }}'
+        for number, name in enumerate(fact.name for fact in FACTS)
+    )
+    with TemporaryDirectory() as directory:
+        return load([written(Path(directory), "\n".join(rules))], FACTS)
+
+
+@given(_facts)
+@settings(max_examples=40, deadline=None)
+def test_no_rule_raises_and_what_it_says_is_printable(facts: dict[str, Any]) -> None:
+    verdict = decide(saying(), Stage.SCORED, {name: value for name, value in facts.items() if name != TOTAL.name})
+    assert len(verdict.hits) == len(saying().rules) == len(verdict.edits.added)
+    said = [str(rule.template.fill({**ABSENT, **facts})) for rule in saying().rules if rule.template]
+    assert all(re.fullmatch(r"550 5\.7\.1 no [\x20-\x7e]{,80}", line) for line in said)
+    assert all(re.fullmatch(r"[\x20-\x7e]{,80}", value) for _, value in verdict.edits.added)
+
+
+@given(_conditions, _facts)
+@settings(max_examples=40, deadline=None)
+def test_what_is_not_known_is_told_as_unknown(text: str, facts: dict[str, Any]) -> None:
+    for part in explain(compile_condition(text, DECLARED, LISTS), facts):
+        assert (part.value is None) is bool(part.unknown)
+        assert {*part.unknown, *(name for name, _ in part.facts)} <= {*DECLARED, *_NAMED}

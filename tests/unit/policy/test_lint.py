@@ -65,7 +65,7 @@ def test_example_that_is_not_kept_is_explained(tmp_path: Path) -> None:
     (found,) = warnings(tmp_path, "spam.score > 5 and not arc.trusted", more=more)
     assert found == (
         '6:12: example says that "x" matches, it does not '
-        "(spam.score > 5 is true with spam.score = 7; arc.trusted is true with arc.trusted = True)"
+        "(spam.score > 5 is true with spam.score = 7; not arc.trusted is false with arc.trusted = True)"
     )
 
 

@@ -1,5 +1,6 @@
 """Lists from files: what an entry is, where they are found, and that many entries cost no more than few."""
 
+import os
 import timeit
 from pathlib import Path
 
@@ -16,7 +17,14 @@ def test_entries_are_lines_in_lower_case_without_comments() -> None:
         "example.org",
         "b.example",
         "müller.example",
+        "xn--mller-kva.example",
     }
+
+
+def test_entries_are_found_whichever_way_editors_write_them() -> None:
+    """With a byte order mark, line ends of any kind, white space around, and addresses below such domains."""
+    entries = parse("\ufeffExample.ORG\r\n  b.example \t# c\rann@MÜLLER.example\n\xa0c.example\n\r\n".encode(), "f")
+    assert entries == {"example.org", "b.example", "ann@müller.example", "ann@xn--mller-kva.example", "c.example"}
 
 
 def test_octets_that_are_no_text_are_told_with_their_line() -> None:
@@ -43,6 +51,12 @@ def test_list_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     assert list(lists) == ["broken"]
     with pytest.raises(Unreadable):
         lists["broken"]
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "partners")
+    with pytest.raises(Unreadable, match="partners:1:1: cannot be read: it is a pipe"):
+        ListFiles([tmp_path])["partners"]
 
 
 def test_hundreds_of_thousands_of_entries_are_looked_up_at_once() -> None:

@@ -56,6 +56,11 @@ def test_the_total_is_computed_anew(tmp_path: Path) -> None:
     assert outcome.undecidable == ()
 
 
+def test_a_total_that_is_just_a_threshold_is_known_where_everything_is(tmp_path: Path) -> None:
+    outcome = replayed(tmp_path, "total >= 15 -> reject", facts=facts(spam_score=15.0))
+    assert (outcome.total, [account.standing for account in accounts(outcome)]) == (15.0, [Standing.MATCH])
+
+
 def test_a_rule_on_a_fact_that_was_not_recorded_is_undecidable_and_never_unmatched(tmp_path: Path) -> None:
     outcome = replayed(tmp_path, '"x" in header("X-Mailer") -> reject', facts=facts())
     assert not outcome.is_certain

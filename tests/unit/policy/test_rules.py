@@ -138,7 +138,7 @@ when   = "total > 1"
     with pytest.raises(RulesError) as caught:
         rule_set(tmp_path, text)
     found = [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
-    places = "3:1, 8:13, 9:21, 10:1, 11:1, 12:1, 14:1, 15:1, 16:1, 17:1, 17:1, 20:1, 21:1, 23:1"
+    places = "3:1, 8:13, 9:21, 10:1, 11:1, 12:1, 14:1, 15:1, 16:1, 17:1, 20:1, 20:1, 21:1, 23:1"
     assert [line.split(" ")[0] for line in found] == [
         "05-first.toml:1:1:",
         "06-second.toml:1:7:",
@@ -150,8 +150,8 @@ when   = "total > 1"
     ("rule", "problem"),
     [
         ("then = 'tag'", '1:1: rule "x" needs "why"'),
-        ("why = ''", "needs either"),
-        ("why = ''\nthen = 'tag'\nscore = 1", "needs either"),
+        ("why = ''", 'it needs "then" or "score"'),
+        ("why = ''\nthen = 'tag'\nscore = 1", "an action or a score, not both"),
         ("why = ''\nscore = true", "score is a number"),
         ("why = ''\nscore = 1001", "a score lies between -1000 and 1000"),
         ("why = ''\nscore = nan", "a score lies between"),
@@ -213,4 +213,4 @@ def test_broken_list_is_a_problem_of_the_rule_that_names_it(tmp_path: Path) -> N
     text = "[[rule]]\nid = 'x'\nwhy = 'x'\nwhen = 'subject in listed(\"partners\")'\nthen = 'tag'"
     (found,) = problems_of(tmp_path, text)
     assert found.startswith("4:27: this list cannot be used")
-    assert found.endswith("lists/partners:2:1: is not UTF-8")
+    assert "lists/partners:2:1: is not UTF-8" in found
