@@ -8,6 +8,7 @@ which is another domain with another owner. Only case and Unicode's normal form 
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 import idna
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 MAX_DOMAIN = 253  # characters, RFC 1035 section 2.3.4 without the length octets of the first label and the root
 MAX_LABEL = 63  # characters, RFC 1035 section 2.3.4; idna's work is quadratic in it
+REMEMBERED = 4096  # names: a message says the same ones in many places, and so do those that follow it
 
 # Underscores are no host name, but names with them are in use for mail and can be asked for.
 _label = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -25,10 +27,7 @@ _domain_re = re.compile(rf"{_label}(?:\.{_label})*\Z")
 def canonical_domain(text: str) -> str:
     """The canonical form of a domain name, or "" where `text` is none."""
     name = text.removesuffix(".")
-    if len(name) > MAX_DOMAIN:
-        return ""
-    ascii_name = name.lower() if name.isascii() else ".".join(_a_label(label) for label in name.split("."))
-    return ascii_name if len(ascii_name) <= MAX_DOMAIN and _domain_re.match(ascii_name) else ""
+    return "" if len(name) > MAX_DOMAIN else _canonical(name)
 
 
 def required_domain(text: str) -> str:
@@ -54,6 +53,12 @@ def configured_for(domain: str, table: Mapping[str, T]) -> T | None:
             return table[domain[dot:]]
         dot = domain.find(".", dot + 1)
     return None
+
+
+@lru_cache(REMEMBERED)
+def _canonical(name: str) -> str:
+    ascii_name = name.lower() if name.isascii() else ".".join(_a_label(label) for label in name.split("."))
+    return ascii_name if len(ascii_name) <= MAX_DOMAIN and _domain_re.match(ascii_name) else ""
 
 
 def _a_label(label: str) -> str:

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Collection
-from functools import reduce
-from operator import or_
 
 from gateway.checks.base import Subject
-from gateway.checks.run import NO_ANSWERS, Answers, Wave, run_check
+from gateway.checks.run import Answers, Wave, merged, run_check
 
 
 class Ahead:
@@ -32,8 +30,7 @@ class Ahead:
     @property
     def so_far(self) -> Answers:
         """What those found that have answered by now."""
-        done = (task.result() for _, task in self._asked if task.done() and not task.cancelled())
-        return reduce(or_, done, NO_ANSWERS)
+        return merged(task.result() for _, task in self._asked if task.done() and not task.cancelled())
 
     def cancel(self) -> None:
         for _, task in self._asked:

@@ -9,11 +9,13 @@ from typing import Any
 from gateway.authres.field import MethodResult, Property
 from gateway.checks.base import Result, Subject
 from gateway.domain import canonical_domain
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
+from gateway.system.conclusions import Conclusions
 from gateway.system.dns import Answer, Resolver
 from gateway.system.together import together
 
 MAX_NAMES = 10  # each costs a lookup, and the owner of the address chooses how many; as RFC 7208 section 4.6.4
+CONCLUSIONS = 2000  # clients
 
 Address = IPv4Address | IPv6Address
 
@@ -63,7 +65,14 @@ FACTS = (
         "unavailable",
         (*(status.value for status in IprevStatus), "unavailable"),
     ),
-    Fact("iprev.name", FactType.STRING, Stage.RCPT, "The client's confirmed name; empty where there is none", ""),
+    Fact(
+        "iprev.name",
+        FactType.STRING,
+        Stage.RCPT,
+        "The client's confirmed name; empty where there is none",
+        "",
+        spelling=Spelling.DOMAIN,
+    ),
 )
 NAME_FACTS = frozenset({"iprev.name"})
 
@@ -76,14 +85,21 @@ class IprevCheck:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
+        self._concluded: Conclusions[Address, IprevResult] = Conclusions(resolver, size=CONCLUSIONS)
 
     async def __call__(self, subject: Subject) -> IprevResult:
         ip = bare_address(subject.connection.ip)
+        return self._concluded.recall(ip) or await self._conclude(ip)
+
+    async def _conclude(self, ip: Address) -> IprevResult:
         pointers = await self._resolver.query(ip.reverse_pointer, "PTR")
         names = host_names(pointers)
         rrtype = "A" if ip.version == 4 else "AAAA"
         answers = await together(self._resolver.query(name, rrtype) for name in names)
-        return judge(ip, pointers, dict(zip(names, answers, strict=True)))
+        found = judge(ip, pointers, dict(zip(names, answers, strict=True)))
+        grounds = {(name, rrtype): answer for name, answer in zip(names, answers, strict=True)}
+        self._concluded.keep(ip, found, {(ip.reverse_pointer, "PTR"): pointers, **grounds})
+        return found
 
 
 def judge(ip: Address, pointers: Answer, forward: Mapping[str, Answer]) -> IprevResult:

@@ -2,10 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 
 from gateway.checks.base import Check, Result, Subject, Unavailable
 from gateway.facts import FactValue
@@ -22,14 +20,21 @@ class Answers:
     milliseconds: Mapping[str, float] = field(default_factory=dict)
 
     def __or__(self, later: "Answers") -> "Answers":
-        return Answers(
-            results={**self.results, **later.results},
-            milliseconds={**self.milliseconds, **later.milliseconds},
-        )
+        return merged((self, later))
 
     def facts(self) -> dict[str, FactValue]:
         """What the checks have to say to rules."""
         return {name: value for result in self.results.values() for name, value in result.facts().items()}
+
+
+def merged(answers: Iterable[Answers]) -> Answers:
+    """All of them in one."""
+    results: dict[str, Result] = {}
+    milliseconds: dict[str, float] = {}
+    for each in answers:
+        results.update(each.results)
+        milliseconds.update(each.milliseconds)
+    return Answers(results, milliseconds)
 
 
 NO_ANSWERS = Answers()
@@ -45,22 +50,18 @@ class Wave:
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:
     """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
-    asked = await together(run_check(check, subject, wave.seconds) for check in wave.checks)
-    return reduce(or_, asked, NO_ANSWERS)
+    return merged(await together(run_check(check, subject, wave.seconds) for check in wave.checks))
 
 
 async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
     """Ask one check, within the seconds that it has."""
     started = time.perf_counter()
-    result = await _answer(check, subject, seconds)
-    return Answers(results={check.name: result}, milliseconds={check.name: (time.perf_counter() - started) * 1e3})
-
-
-async def _answer(check: Check, subject: Subject, seconds: float) -> Result:
+    result: Result
     try:
-        return await within(seconds, check(subject))
+        result = await within(seconds, check(subject))
     except TimeoutError:
-        return Unavailable(check=check.name, reason=f"no answer within {seconds:g} s")
+        result = Unavailable(check=check.name, reason=f"no answer within {seconds:g} s")
     except Exception:
         log.exception("check %s failed on message %s", check.name, subject.envelope.id)
-        return Unavailable(check=check.name, reason="internal error")
+        result = Unavailable(check=check.name, reason="internal error")
+    return Answers({check.name: result}, {check.name: (time.perf_counter() - started) * 1e3})

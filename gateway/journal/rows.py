@@ -80,19 +80,22 @@ class RowMaker:
 
 def clean_text(text: str) -> str:
     """A text that both databases take, and of a bounded length."""
-    text = text[:MAX_TEXT]
-    if text.isascii() and "\0" not in text:
+    if len(text) <= MAX_TEXT and text.isascii() and "\0" not in text:
         return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _clean(value: Any) -> Any:
+def _clean(row: Row) -> Row:
+    return {name: _clean_value(value) if value else value for name, value in row.items()}  # most are empty
+
+
+def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
-        return {name: _clean(entry) for name, entry in value.items()}
+        return {name: _clean_value(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(entry) for entry in value]
+        return [_clean_value(entry) for entry in value]
     return value
 
 

@@ -170,6 +170,8 @@ def start_logging(
     handler.setFormatter(LineFormatter(settings.format, _style(fd, environ)))
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
     logging.raiseExceptions = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line says them
+    logging._srcfile = None  # nor where in the code it was written, which is looked for up the stack
     sys.excepthook = _log_uncaught
     return handler
 

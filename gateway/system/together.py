@@ -18,7 +18,7 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     for coroutine in left:
         started = Started(coroutine)
         if started.is_over:
-            values.append(await started)
+            values.append(started.value)
         else:
             values += await _beside(started, left)
     return values
@@ -28,7 +28,7 @@ async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     """What the coroutine returns; where it need not wait, without a timer. Raises TimeoutError."""
     started = Started(coroutine)
     if started.is_over:
-        return await started
+        return started.value
     async with asyncio.timeout(seconds):
         return await started
 
@@ -62,6 +62,11 @@ class Started(Generic[T]):
                 self._step(self._coroutine.throw, error)
             else:
                 self._step(self._coroutine.send, sent)
+        return self.value
+
+    @property
+    def value(self) -> T:
+        """What the coroutine has returned, once it is over."""
         return cast(T, self._value)
 
     def _step(self, resume: Callable[[Any], Any], sent: Any) -> None:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 MAX_RECORD = 4096  # octets; honest ones have some hundred, and eight of 64 KB for every walk would be much work
+REMEMBERED = 1024  # records; DNS is asked anew each time, and mostly has what it had before
 
 _version_re = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _value_re = re.compile(r"[\x20-\x3a\x3c-\x7e]+\Z")
@@ -83,6 +85,7 @@ def stated_policies(octets: bytes) -> tuple[str, ...]:
     return tuple(name for name in ("p", "sp", "np") if name in tags)
 
 
+@lru_cache(REMEMBERED)
 def parse_record(octets: bytes) -> Record | None:
     """Read a TXT record; None where it is no DMARC policy record. Tags that are unknown or wrong count as absent; of
     a tag that appears twice the first counts."""

@@ -1,11 +1,12 @@
 """The SPF check: turns a connection and an envelope into what the sender's domains say about the client (RFC 7208)."""
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import lru_cache, partial
 
 from pydantic import Field
 
 from gateway.checks.base import Subject
-from gateway.checks.iprev import bare_address
+from gateway.checks.iprev import Address, bare_address
 from gateway.checks.spf.query import Claim, check_host
 from gateway.checks.spf.record import Record, parse_record
 from gateway.checks.spf.result import FACTS, Finding, SpfIdentity, SpfResult, SpfWord
@@ -14,7 +15,9 @@ from gateway.domain import canonical_domain
 from gateway.envelope import Envelope
 from gateway.settings import Section
 from gateway.system.bridge import run_sync, wait
+from gateway.system.conclusions import Conclusions
 from gateway.system.dns import Answer, Resolver
+from gateway.system.dnscache import Question
 from gateway.system.together import together
 
 POSTMASTER = "postmaster"  # stands for a missing local part (RFC 7208 section 4.3)
@@ -23,6 +26,7 @@ SKIPPED = {
     Role.INTERNAL: "it comes from one of our own networks",
 }
 NOTHING = Finding(result=SpfWord.NONE)
+CONCLUSIONS = 2000  # clients and domains, as they come together
 MAX_KEPT = 1024  # octets of a record that is kept parsed; with it, what a cache of them can hold has a bound
 
 
@@ -50,6 +54,7 @@ class SpfCheck:
     def __init__(self, settings: SpfSettings, *, resolver: Resolver) -> None:
         self._settings = settings
         self._resolver = resolver
+        self._concluded: Conclusions[tuple[Address, str], Finding] = Conclusions(resolver, size=CONCLUSIONS)
         self._parse_kept = lru_cache(settings.record_cache_size)(parse_record)
 
     async def __call__(self, subject: Subject) -> SpfResult:
@@ -72,10 +77,20 @@ class SpfCheck:
     async def _check(self, claim: Claim, seconds: float) -> Finding:
         if "." not in claim.domain:  # RFC 7208 section 4.3: not a multi-label domain name
             return Finding(result=SpfWord.NONE, domain=claim.domain)
-        return await run_sync(check_host, claim, self._look_up, self._parse, seconds=seconds)
+        known = self._concluded.recall((claim.ip, claim.domain))
+        if known is not None:
+            return known
+        grounds: dict[Question, Answer] = {}
+        found = await run_sync(check_host, claim, partial(self._look_up, grounds), self._parse, seconds=seconds)
+        if found.result is not SpfWord.TEMPERROR and not _have_macros(grounds):
+            self._concluded.keep((claim.ip, claim.domain), found, grounds)
+        return found
 
-    def _look_up(self, name: str, rrtype: str) -> Answer:
-        return self._resolver.cached(name, rrtype) or wait(self._resolver.query(name, rrtype))
+    def _look_up(self, grounds: dict[Question, Answer], name: str, rrtype: str) -> Answer:
+        """What is asked is noted in `grounds`; of a question that is asked twice, its first answer."""
+        answer = self._resolver.cached(name, rrtype) or wait(self._resolver.query(name, rrtype))
+        grounds.setdefault((name, rrtype), answer)
+        return answer
 
     def _parse(self, text: str, version: int) -> Record:
         return (self._parse_kept if len(text) <= MAX_KEPT else parse_record)(text, version)
@@ -93,3 +108,10 @@ def claim_of_sender(connection: Connection, envelope: Envelope) -> Claim:
     domain = canonical_domain(envelope.sender.domain)
     local = envelope.sender.local or POSTMASTER
     return Claim(ip=bare_address(connection.ip), helo=connection.helo, local=local, domain=domain)
+
+
+def _have_macros(grounds: Mapping[Question, Answer]) -> bool:
+    """Whether a record may ask for more than the client's address and the domain: the local part, or the HELO name
+    (section 7.2)."""
+    texts = (record for (_, rrtype), answer in grounds.items() if rrtype == "TXT" for record in answer.records)
+    return any(b"%" in text for text in texts)

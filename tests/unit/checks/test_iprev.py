@@ -78,3 +78,10 @@ async def test_the_confirmed_name_is_found_among_all_results() -> None:
     assert confirmed_name({"iprev": failing}) == ""
     assert confirmed_name({"iprev": Unavailable(check="iprev", reason="late")}) == ""
     assert confirmed_name({}) == ""
+
+
+async def test_a_client_that_comes_again_has_its_name_still() -> None:
+    check_again = IprevCheck(TableResolver({REVERSE: ["a.example"], ("a.example", "A"): [IP]}, warm=True))
+    results = [await check_again(spf_subject(IP, "mail.example", "")) for _ in range(2)]
+    assert [result.name for result in results] == ["a.example", "a.example"]
+    assert (await check_again(spf_subject("192.0.2.2", "mail.example", ""))).result == "permerror"

@@ -315,3 +315,43 @@ async def test_answers_at_hand_are_not_awaited() -> None:
 
     check = SpfCheck(SpfSettings(), resolver=OnlyCached(ZONE, warm=True))
     assert (await check(spf_subject(IP, "bad.example", "ann@good.example"))).result == "pass"
+
+
+async def test_another_sender_of_the_domain_is_not_evaluated_anew() -> None:
+    resolver = TableResolver({("d.example", "TXT"): [b"v=spf1 a:a.example -all"], ("a.example", "A"): [IP]}, warm=True)
+    check = SpfCheck(SpfSettings(), resolver=resolver)
+    first = await check(spf_subject(IP, "mail", "ann@d.example"))
+    asked, resolver.asked[:] = len(resolver.asked), []
+    assert await check(spf_subject(IP, "mail", "bob@d.example")) == first
+    assert len(resolver.asked) <= asked
+    assert (await check(spf_subject("192.0.2.2", "mail", "bob@d.example"))).result == "fail"
+
+
+async def test_what_a_macro_asks_for_is_evaluated_for_each_sender() -> None:
+    zone: Table = {
+        ("d.example", "TXT"): [b"v=spf1 exists:%{l}.%{h}.d.example -all"],
+        ("ann.mail.example.d.example", "A"): ["127.0.0.2"],
+    }
+    check = SpfCheck(SpfSettings(), resolver=TableResolver(zone, warm=True))
+    results = [
+        (await check(spf_subject(IP, helo, sender))).result
+        for helo, sender in (
+            ("mail.example", "ann@d.example"),
+            ("mail.example", "bob@d.example"),
+            ("a.b", "ann@d.example"),
+        )
+    ]
+    assert results == ["pass", "fail", "fail"]
+
+
+async def test_a_domain_that_changes_its_record_is_evaluated_anew() -> None:
+    zone: dict[tuple[str, str], Any] = {("d.example", "TXT"): [b"v=spf1 +all"]}
+
+    class Changing(TableResolver):
+        def cached(self, name: str, rrtype: str) -> Answer | None:
+            return Answer(Status.OK, tuple(zone[name, rrtype]), 300)
+
+    check = SpfCheck(SpfSettings(), resolver=Changing(zone))
+    assert (await check(spf_subject(IP, "mail", "ann@d.example"))).result == "pass"
+    zone["d.example", "TXT"] = [b"v=spf1 -all"]
+    assert (await check(spf_subject(IP, "mail", "ann@d.example"))).result == "fail"

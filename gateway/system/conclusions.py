@@ -1,0 +1,54 @@
+"""Conclusions: what follows from answers of DNS, kept for as long as the cache gives these very answers.
+
+Most mail comes from domains and clients that have sent before. Whoever concludes must be pure: from the same answers to
+the same questions, and the same key, the same follows.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Generic, TypeVar
+
+from gateway.system.dns import Resolver
+from gateway.system.dnscache import Answer, Question
+
+MAX_GROUNDS = 16  # answers that one conclusion rests on, and
+MAX_OCTETS = 4096  # of them together: what is kept here outlives them in the cache, so it has its own bound
+
+Key = TypeVar("Key", bound=Hashable)
+T = TypeVar("T")
+
+
+class Conclusions(Generic[Key, T]):
+    """So many conclusions; the one unused for longest makes room for a new one."""
+
+    def __init__(self, resolver: Resolver, *, size: int) -> None:
+        self._resolver = resolver
+        self._size = size
+        self._kept: OrderedDict[Key, tuple[T, Mapping[Question, Answer]]] = OrderedDict()
+
+    def recall(self, key: Key) -> T | None:
+        """What was concluded, unless DNS may say something else by now."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        conclusion, grounds = kept
+        for (name, rrtype), answer in grounds.items():
+            if self._resolver.cached(name, rrtype) is not answer:
+                del self._kept[key]
+                return None
+        self._kept.move_to_end(key)
+        return conclusion
+
+    def keep(self, key: Key, conclusion: T, grounds: Mapping[Question, Answer]) -> None:
+        """What rests on a lookup that failed for now is not kept, nor what rests on very much."""
+        if len(grounds) > MAX_GROUNDS or any(answer.is_temporary for answer in grounds.values()):
+            return
+        if sum(answer.octets for answer in grounds.values()) > MAX_OCTETS:
+            return
+        self._kept[key] = conclusion, grounds
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._kept)
