@@ -55,8 +55,7 @@ def _judged(parts: Parts, rules: RuleSet, facts: Facts, envelope: Envelope, unti
         if phase[-1] > until:
             break
         known = as_scored(facts, verdict, rules) if verdict.unscanned_by and Stage.SCORED in phase else facts
-        for stage in phase:
-            verdict = decide(rules, stage, known, verdict)
+        verdict = decide(rules, phase, known, verdict)
         if verdict.action.refuses and not _is_spared(parts, envelope):
             return verdict
     is_severe = verdict.action.severity > Action.TAG.severity

@@ -5,7 +5,7 @@ Nothing here changes a byte: the fields' raw bytes, joined, are the header secti
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 CHUNK = 65536  # octets in which content is read; large enough that the per-chunk cost vanishes, small enough for memory
@@ -71,6 +71,13 @@ class Message:
     fields: tuple[Field, ...]
     content: Content
     header_size: int  # octets
+    _named: dict[str, tuple[Field, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[Field]] = {}
+        for one in self.fields:
+            named.setdefault(one.name, []).append(one)
+        object.__setattr__(self, "_named", {name: tuple(fields) for name, fields in named.items()})
 
     @property
     def size(self) -> int:
@@ -78,7 +85,7 @@ class Message:
 
     def named(self, name: str) -> tuple[Field, ...]:
         """The fields of that name (lower case), in the order of the message."""
-        return tuple(field for field in self.fields if field.name == name)
+        return self._named.get(name, ())
 
     def rest(self) -> Iterator[bytes]:
         """All that follows the header section, with the empty line."""

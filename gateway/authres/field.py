@@ -7,6 +7,7 @@ searches it.
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from gateway.authres.folding import fold, plain
 from gateway.authres.scanner import TOKEN, AuthresError, Scanner
@@ -144,7 +145,9 @@ def _clean_comment(comment: str) -> str:
     return clean_value(comment.translate(_COMMENT_CHARACTERS))
 
 
+@lru_cache(256)
 def _keyword(word: str) -> str:
+    """A word of ours; there are some dozens of them."""
     lowered = word.lower()
     if _keyword_re.match(lowered) is None:
         raise ValueError(f"{word!r} is not a keyword of {NAME}")

@@ -7,6 +7,7 @@ The form is Postfix's, since it is what SpamAssassin and people's scripts read b
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from gateway.authres.folding import field
@@ -34,7 +35,7 @@ def received_field(
     """Our Received field. `client_name` is the client's confirmed reverse name or ""; `now` is Unix time; `ident` is
     the id under which the log has the message."""
     client = f"{_helo(connection.helo)} ({namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}])"
-    date = format_datetime(datetime.fromtimestamp(int(now), UTC))  # RFC 5322 section 3.3, in no locale
+    date = _date(int(now))
     recipient = _for(envelope)
     return field(
         "Received",
@@ -68,6 +69,12 @@ def namelike(text: str) -> str:
     """`text` with a question mark for every character that no host name, address literal or id has: it can then end
     neither its clause nor a comment."""
     return _unnamelike_re.sub("?", text)
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    """RFC 5322 section 3.3, in no locale."""
+    return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
 def _helo(helo: str) -> str:

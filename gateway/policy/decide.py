@@ -1,10 +1,10 @@
-"""Decide: the rules and the facts of a stage, on top of what was decided before, to a verdict. Pure.
+"""Decide: the rules and the facts of some stages, on top of what was decided before, to a verdict. Pure.
 
 The most severe action among the matching rules decides. The order in which they are read matters for a final rule
 alone, after which none is read. Rules in shadow mode are recorded and change nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gateway.facts import Facts, FactValue, Stage
@@ -14,21 +14,20 @@ from gateway.policy.verdict import UNDECIDED, Action, Edits, Mode, Verdict
 SPAM_SCORE = "spam.score"  # the fact that the total begins with
 
 
-def decide(rules: RuleSet, stage: Stage, facts: Facts, earlier: Verdict = UNDECIDED) -> Verdict:
-    """What the rules of one stage make of the facts known by then.
+def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdict = UNDECIDED) -> Verdict:
+    """What the rules of these stages, one after the other, make of the facts known by then.
 
     `earlier` is the verdict of the stages before: its hits, scores and action are carried on, and a rule that matched
     once is not counted again (rules of the RCPT stage run for each recipient).
     """
-    if not rules.by_stage[stage] and stage is not Stage.SCORED:
-        return earlier
     known: dict[str, FactValue] = {**rules.absent, **facts}
-    verdict = _read(rules.by_stage[stage], known, earlier)
-    if stage is not Stage.SCORED:
-        return verdict
-    total = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
-    known[TOTAL.name] = total
-    return replace(_read(rules.on_total, known, verdict), total=total)
+    verdict = earlier
+    for stage in stages:
+        verdict = _read(rules.by_stage[stage], known, verdict)
+        if stage is Stage.SCORED:
+            total = known[TOTAL.name] = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
+            verdict = replace(_read(rules.on_total, known, verdict), total=total)
+    return verdict
 
 
 def as_tag_only(verdict: Verdict) -> Verdict:
@@ -43,8 +42,8 @@ def known_facts(rules: RuleSet, facts: Facts, verdict: Verdict) -> dict[str, Fac
     return {**rules.absent, **facts, TOTAL.name: verdict.total}
 
 
-def _read(rules: Iterable[Rule], facts: Facts, verdict: Verdict) -> Verdict:
-    if any(hit.final and hit.mode is Mode.ENFORCE for hit in verdict.hits):
+def _read(rules: Sequence[Rule], facts: Facts, verdict: Verdict) -> Verdict:
+    if not rules or any(hit.final and hit.mode is Mode.ENFORCE for hit in verdict.hits):
         return verdict
     matched = _matching(rules, facts, verdict.rules)
     return _judge(matched, facts, verdict) if matched else verdict
@@ -63,15 +62,17 @@ def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> l
 
 def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
     enforced = [rule for rule in matched if rule.is_enforced]
-    verdict = replace(
+    action, reply = earlier.action, earlier.reply
+    worst = max((rule for rule in enforced if rule.action), key=_severity, default=None)
+    if worst is not None and worst.action is not None and worst.action.severity > action.severity:
+        action, reply = worst.action, worst.template.fill(facts) if worst.template else None
+    return replace(
         _with_effects(earlier, [rule for rule in enforced if rule.has_effects], facts),
+        action=action,
+        reply=reply,
         hits=(*earlier.hits, *(rule.hit for rule in matched)),
         score=earlier.score + sum(rule.hit.score for rule in enforced),
     )
-    worst = max((rule for rule in enforced if rule.action), key=_severity, default=None)
-    if worst is None or worst.action is None or worst.action.severity <= earlier.action.severity:
-        return verdict
-    return replace(verdict, action=worst.action, reply=worst.template.fill(facts) if worst.template else None)
 
 
 def _with_effects(verdict: Verdict, rules: Iterable[Rule], facts: Facts) -> Verdict:

@@ -60,9 +60,7 @@ class Worlds:
         """The verdict by the end of a phase, where those of `matching` hold wherever nobody knows whether they do."""
         unknown = self.unknown(phase, facts)
         rules = self._supposing(unknown, matching) if unknown else self.rules
-        for stage in phase:
-            earlier = decide(rules, stage, facts, earlier)
-        return earlier
+        return decide(rules, phase, facts, earlier)
 
     def open_rules(self, phase: Phase, unknown: Names, facts: Facts) -> list[Rule]:
         """The rules that are acted on and of which nobody knows whether they match. `facts` may have the total."""

@@ -10,7 +10,7 @@ from gateway.policy.lint import lint
 from gateway.policy.rule import RuleSet
 from gateway.policy.rules import RulesError, load
 from gateway.policy.shipped import shipped_rules
-from gateway.policy.verdict import UNDECIDED, Action, Mode, Verdict
+from gateway.policy.verdict import Action, Mode, Verdict
 from gateway.tomlfile import Problem
 from gateway.vocabulary import FACTS
 
@@ -24,10 +24,7 @@ def verdict(rules: RuleSet, facts: dict[str, FactValue]) -> Verdict:
     """What the rules of all stages make of some facts, of a message from a known author that spamd has scored."""
     author = {"author.domain": "example.org", "author.form": "one", "dmarc.author": "example.org"}
     known: dict[str, FactValue] = {"spam.result": "scored", **author, **facts}
-    decided = UNDECIDED
-    for stage in Stage:
-        decided = decide(rules, stage, known, decided)
-    return decided
+    return decide(rules, Stage, known)
 
 
 def test_examples_are_kept_and_nothing_is_warned_of(shipped: RuleSet) -> None:

@@ -26,7 +26,7 @@ def rules(directory: Path, *written: str) -> RuleSet:
 
 
 def scored(rules: RuleSet, facts: dict[str, FactValue], earlier: Verdict = UNDECIDED) -> Verdict:
-    return decide(rules, Stage.SCORED, facts, earlier)
+    return decide(rules, (Stage.SCORED,), facts, earlier)
 
 
 def test_without_a_matching_rule_everything_is_accepted(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_final_accept_ends_the_reading_of_this_stage_and_those_after(tmp_path: P
         "spam.score > 1 -> reject",
         "total > 1 -> reject",
     )
-    verdict = decide(read, Stage.MAIL, {"spf.result": "pass"})
+    verdict = decide(read, (Stage.MAIL,), {"spf.result": "pass"})
     assert (verdict.action, verdict.rules) == (Action.ACCEPT, ("r0",))
     later = scored(read, {"spf.result": "pass", "spam.score": 9.0}, verdict)
     assert (later.action, later.rules, later.total) == (Action.ACCEPT, ("r0",), 9.0)
@@ -86,7 +86,7 @@ def test_scores_of_all_stages_make_the_total(tmp_path: Path) -> None:
         "spam.score > 1 -> -0.5",
         "total >= 7 -> reject",
     )
-    verdict = decide(read, Stage.MAIL, {"spf.result": "fail"})
+    verdict = decide(read, (Stage.MAIL,), {"spf.result": "fail"})
     assert (verdict.score, verdict.total) == (2.0, 0.0)
     verdict = scored(read, {"spf.result": "fail", "spam.score": 5.0}, verdict)
     assert (verdict.score, verdict.total, verdict.action) == (1.5, 6.5, Action.QUARANTINE)
@@ -94,20 +94,20 @@ def test_scores_of_all_stages_make_the_total(tmp_path: Path) -> None:
 
 def test_only_the_rules_of_the_stage_run(tmp_path: Path) -> None:
     read = rules(tmp_path, 'spf.result == "fail" -> reject', "spam.score < 1 -> tag")
-    assert decide(read, Stage.CONNECT, {"spf.result": "fail"}) == UNDECIDED
-    assert decide(read, Stage.SCORED, {"spf.result": "fail"}).rules == ("r1",)
+    assert decide(read, (Stage.CONNECT,), {"spf.result": "fail"}) == UNDECIDED
+    assert decide(read, (Stage.SCORED,), {"spf.result": "fail"}).rules == ("r1",)
 
 
 def test_earlier_verdict_is_carried_on(tmp_path: Path) -> None:
     read = rules(tmp_path, 'spf.result == "fail" -> quarantine', "spam.score > 1 -> tag")
-    verdict = scored(read, {"spam.score": 2}, decide(read, Stage.MAIL, {"spf.result": "fail"}))
+    verdict = scored(read, {"spam.score": 2}, decide(read, (Stage.MAIL,), {"spf.result": "fail"}))
     assert (verdict.action, verdict.rules) == (Action.QUARANTINE, ("r0", "r1"))
 
 
 def test_rule_that_matched_once_is_not_counted_again(tmp_path: Path) -> None:
     read = rules(tmp_path, "recipient.count > 1 -> 2")
-    once = decide(read, Stage.RCPT, {"recipient.count": 2})
-    assert decide(read, Stage.RCPT, {"recipient.count": 3}, once) == once
+    once = decide(read, (Stage.RCPT,), {"recipient.count": 2})
+    assert decide(read, (Stage.RCPT,), {"recipient.count": 3}, once) == once
 
 
 def test_reply_names_facts_with_what_senders_choose_made_harmless(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_reply_names_facts_with_what_senders_choose_made_harmless(tmp_path: Path
     ],
 )
 def test_reply_has_the_codes_of_action_and_stage(tmp_path: Path, rule: str, stage: Stage, expected: str) -> None:
-    assert str(decide(rules(tmp_path, rule), stage, {}).reply) == expected
+    assert str(decide(rules(tmp_path, rule), (stage,), {}).reply) == expected
 
 
 def test_reply_is_that_of_the_first_of_the_most_severe_rules(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from gateway.facts import Stage
 from gateway.policy.decide import decide
 from gateway.policy.rules import RulesError, load
-from gateway.policy.verdict import UNDECIDED, Action, Edits, Verdict
+from gateway.policy.verdict import Action, Edits, Verdict
 from tests.support.rulefacts import DECLARED, rule_set, written
 
 
@@ -17,10 +17,7 @@ def rule(lines: str, when: str = "arc.trusted", name: str = "x") -> str:
 
 def verdict(directory: Path, *rules: str, **facts: object) -> Verdict:
     loaded = rule_set(directory, "".join(rules))
-    decided = UNDECIDED
-    for stage in Stage:
-        decided = decide(loaded, stage, {"arc.trusted": True, **facts}, decided)  # type: ignore[dict-item]
-    return decided
+    return decide(loaded, Stage, {"arc.trusted": True, **facts})  # type: ignore[dict-item]
 
 
 def errors(directory: Path, text: str, routes: tuple[str, ...] | None = None) -> list[str]:

@@ -108,7 +108,7 @@ def saying() -> RuleSet:
 @given(_facts)
 @settings(max_examples=40, deadline=None)
 def test_no_rule_raises_and_what_it_says_is_printable(facts: dict[str, Any]) -> None:
-    verdict = decide(saying(), Stage.SCORED, {name: value for name, value in facts.items() if name != TOTAL.name})
+    verdict = decide(saying(), (Stage.SCORED,), {name: value for name, value in facts.items() if name != TOTAL.name})
     assert len(verdict.hits) == len(saying().rules) == len(verdict.edits.added)
     said = [str(rule.template.fill({**ABSENT, **facts})) for rule in saying().rules if rule.template]
     assert all(re.fullmatch(r"550 5\.7\.1 no [\x20-\x7e]{,80}", line) for line in said)
