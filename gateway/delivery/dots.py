@@ -4,9 +4,12 @@ It works on whole chunks, in linear time. A dot after any line feed is doubled, 
 take that for the start of a line, and must not find somebody else's final dot there.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from gateway.message import CHUNK
+
+_dot_re = re.compile(rb"\n\.")
 
 
 def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -21,8 +24,14 @@ def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
             waiting, size = [], 0
         if chunk.startswith(b".") and tail.endswith(b"\n"):
             waiting.append(b".")
-        waiting.append(chunk.replace(b"\n.", b"\n.."))
+        waiting.append(_doubled(chunk))
         size += len(chunk)
         tail = (tail + chunk[-2:])[-2:]
     waiting.append(b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n")
     yield b"".join(waiting)
+
+
+def _doubled(chunk: bytes) -> bytes:
+    """With two dots for each after a line feed. In most chunks there is none, which is told in a third of the time that
+    replacing takes; where there is no dot at all, as in base64, in none."""
+    return chunk.replace(b"\n.", b"\n..") if b"." in chunk and _dot_re.search(chunk) else chunk

@@ -14,7 +14,8 @@ from pydantic import Field, field_validator
 
 from gateway.settings import Section
 from gateway.system.dnscache import Answer, DnsCache, Question, Status
-from gateway.system.dnschannel import Channel, parse_server
+from gateway.system.dnschannel import Channel
+from gateway.system.nameservers import parse_server
 
 __all__ = ["Answer", "DnsResolver", "DnsSettings", "Resolver", "Status"]
 
@@ -103,7 +104,7 @@ class DnsResolver:
     async def close(self) -> None:
         """End every lookup under way; whoever waits for one gets a timeout."""
         self._closed = True
-        await self._channel.close()
+        self._channel.close()
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(0)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -243,8 +244,26 @@ async def test_lookups_go_on_while_the_library_is_replaced() -> None:
         channel = Channel((server.address,), timeout=2, tries=1, max_kept=4000)
         answers = await asyncio.gather(*(channel.ask((name, "A")) for name in names))
         answers += [await channel.ask((name, "A")) for name in names]
-        await channel.close()
+        channel.close()
     assert {answer.status for answer in answers} == {Status.OK}
+
+
+@pytest.mark.parametrize("name", ["host.example", "odd!.example"])
+async def test_the_servers_of_the_system_are_those_that_its_file_names_at_the_time(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "resolv.conf"
+    async with DnsServer(ZONE) as one, DnsServer(ZONE) as other:
+        file.write_text(_naming(one))
+        channel = Channel((), timeout=2, tries=1, resolv_conf=str(file))
+        for server in (one, other):
+            file.write_text(_naming(server))
+            assert (await channel.ask((name, "A"))).status is Status.OK
+        channel.close()
+        assert (len(one.asked), len(other.asked)) == (1, 1)
+
+
+def _naming(server: DnsServer) -> str:
+    address, _, port = server.address.rpartition(":")
+    return f"nameserver [{address}]:{port}\n"
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "127.0.0.1:53", "::1", "[::1]:5353"])
