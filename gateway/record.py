@@ -65,6 +65,7 @@ class Record:
     required: float | None = None  # spamd's threshold
     symbols: tuple[str, ...] = ()
     unscanned_by: str = ""  # the rule by which spamd was not asked
+    spamd_spared: str = ""  # the score is that of the same message: "in_flight" at that time, or "remembered"
     truncated: bool = False  # spamd was given the beginning only, since the message is larger than it is to scan
 
     action: str = ""

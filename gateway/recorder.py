@@ -7,6 +7,7 @@ from gateway.checks.base import Subject
 from gateway.checks.dnslists.result import CHECKS
 from gateway.checks.iprev import confirmed_name
 from gateway.checks.run import Answers
+from gateway.checks.spamresult import spared, waits
 from gateway.connection import Connection
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope
@@ -51,7 +52,8 @@ def message_record(
         next_hop=outcome.next_hop,
         answer=outcome.answer,
         queue_id=outcome.queue_id,
-        milliseconds={**answers.milliseconds, **steps},
+        spamd_spared=spared(answers.results),
+        milliseconds={**answers.milliseconds, **waits(answers.results), **steps},
         basis=Basis(facts=facts, settled=_settled(facts), dmarc=evidence(answers.results)),
         **_found(facts),
         **_client(subject.connection, answers),

@@ -70,12 +70,13 @@ def build_waves(
     spf = SpfCheck(settings.spf, resolver=resolver)
     dkim = DkimCheck(settings.dkim, resolver=resolver, clock=clock)
     arc = ArcCheck(settings.arc, resolver=resolver, clock=clock)
+    spamd = SpamdCheck(settings.spamd, region=region, network_of=settings.session.network_of)
     return Waves(
         client=Wave((IprevCheck(resolver), *address_lists(settings.dnslist, resolver=resolver)), seconds),
         sender=Wave((spf, *domain_lists(settings.dnslist, resolver=resolver)), seconds),
         message=Wave((dkim, arc, *attachments_check(reads)), seconds),
         conclusion=Wave((DmarcCheck(resolver, patience=DMARC_SHARE * seconds),), seconds),
-        scoring=Wave((SpamdCheck(settings.spamd, region=region),), settings.spamd.timeout + SPAMD_GRACE),
+        scoring=Wave((spamd,), settings.spamd.timeout + SPAMD_GRACE),
     )
 
 
@@ -130,7 +131,7 @@ def build_parts(
         routes=build_routes(
             settings.route,
             settings.domain,
-            Surroundings(hostname=settings.hostname, disk=disk, region=region),
+            Surroundings(hostname=settings.hostname, disk=disk, region=region, network_of=settings.session.network_of),
             by_rules=profiles.routes,
         ),
         quarantine=Quarantine(settings.quarantine, disk) if settings.quarantine.directory else None,

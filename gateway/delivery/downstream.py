@@ -7,10 +7,11 @@ answers.
 
 import asyncio
 import logging
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from ipaddress import IPv4Address, IPv6Address
 
 from gateway.connection import Connection
 from gateway.delivery import commands, outcome
@@ -70,10 +71,19 @@ class Manner:
 class SmtpRoute:
     """One or several hosts that take the mail of some domains (a gateway.delivery.base.NextHop)."""
 
-    def __init__(self, name: str, pool: Pool, manner: Manner) -> None:
+    def __init__(
+        self,
+        name: str,
+        pool: Pool,
+        manner: Manner,
+        *,
+        network_of: Callable[[IPv4Address | IPv6Address], str] = str,
+    ) -> None:
+        """`network_of` names who takes turns with others where the pool is empty."""
         self.name = name
         self.pool = pool
         self.manner = manner
+        self.network_of = network_of
         self.shares_transactions = manner.protocol is Protocol.SMTP and manner.verification is Verification.LIVE
 
     @property
@@ -92,7 +102,12 @@ class SmtpDelivery:
         self._manner = route.manner
         self._client = client
         self._envelope = envelope  # as it was at MAIL
-        self._lease = Lease(route.pool, hold=route.manner.patience.hold, prepare=self._identify)
+        self._lease = Lease(
+            route.pool,
+            client=route.network_of(client.connection.ip),
+            hold=route.manner.patience.hold,
+            prepare=self._identify,
+        )
         self._accepted: list[Recipient] = []  # by the transaction that the session is in
         self._mail_refusal: Reply | None = None
 

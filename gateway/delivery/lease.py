@@ -18,10 +18,12 @@ _FOUND_DEAD = frozenset({Failure.LOST, Failure.CLOSING})
 
 
 class Lease:
-    """At most one session at a time. `prepare` is done with each before its first use; `hold` is in seconds."""
+    """At most one session at a time. `client` names whose turn it is where they are waited for; `prepare` is done with
+    each before its first use; `hold` is in seconds."""
 
-    def __init__(self, pool: Pool, *, hold: float, prepare: Callable[[Client], Awaitable[None]]) -> None:
+    def __init__(self, pool: Pool, *, client: str, hold: float, prepare: Callable[[Client], Awaitable[None]]) -> None:
         self._pool = pool
+        self._client = client
         self._patience = hold
         self._prepare = prepare
         self._until = 0.0  # when the session is given back if nobody is done with it
@@ -63,8 +65,8 @@ class Lease:
             session, self.session = self.session, None
             self._pool.give_back(session)
 
-    async def _take(self, take: Callable[[], Awaitable[Client]]) -> Client:
-        self.session = session = await take()
+    async def _take(self, take: Callable[[str], Awaitable[Client]]) -> Client:
+        self.session = session = await take(self._client)
         self._until = asyncio.get_running_loop().time() + self._patience
         try:
             await self._prepare(session)

@@ -54,17 +54,19 @@ class Pool:
         self._closed = False
         self.learned = Learned(endpoints, terms)
 
-    async def take(self) -> Client:
-        """A session that waits, else a new one. Raises Broken."""
+    async def take(self, client: str) -> Client:
+        """A session that waits, else a new one. `client` names whose turn it is where all are in use. Raises Broken."""
         got = await self._line.wait(
-            self._idle_or_place, wants="a session", seconds=self._bounds.wait, undo=self._put_back
+            self._idle_or_place, client=client, wants="a session", seconds=self._bounds.wait, undo=self._put_back
         )
         return await self._open(got) if isinstance(got, Places | Refusal) else got
 
-    async def take_new(self) -> Client:
+    async def take_new(self, client: str) -> Client:
         """A session of its own, after one that waited was found dead: the others are as old, and go. Raises Broken."""
         self._drop_idle()
-        got = await self._line.wait(self._place, wants="a place", seconds=self._bounds.wait, undo=self._put_back)
+        got = await self._line.wait(
+            self._place, client=client, wants="a place", seconds=self._bounds.wait, undo=self._put_back
+        )
         assert not isinstance(got, Client)
         return await self._open(got)
 

@@ -1,9 +1,10 @@
 """Routes: turns the configuration of next hops into the next hop of a domain."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from gateway.delivery.base import NextHop
@@ -26,6 +27,7 @@ class Surroundings:
     hostname: str  # ours, for EHLO and the names of files
     disk: Executor  # where calls that wait for a disk run
     region: Region = field(default_factory=Region.private)  # where workers share the connections of a route
+    network_of: Callable[[IPv4Address | IPv6Address], str] = str  # names who takes turns where these are waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,10 @@ def _build(name: str, settings: RouteSettings, surroundings: Surroundings, pools
         return _Route(live=maildir, unverified=maildir)
     pool = build_pool(name, settings, hostname=surroundings.hostname, region=surroundings.region)
     pools.append(pool)
-    live, unverified = (SmtpRoute(name, pool, _manner(settings, verification)) for verification in Verification)
+    live, unverified = (
+        SmtpRoute(name, pool, _manner(settings, verification), network_of=surroundings.network_of)
+        for verification in Verification
+    )
     return _Route(live=live, unverified=unverified)
 
 

@@ -5,12 +5,13 @@ message itself or by a flood of them: that counts as busy, and makes no way roun
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from gateway.scoring.breaker import Breaker, Cause
 from gateway.scoring.client import Failure, Fault, Patience, Payload, Spamd
 from gateway.scoring.hosts import SpamdHost, in_order, parse_address
+from gateway.scoring.outcome import Scored, Unscored
 from gateway.scoring.slots import Slots
 from gateway.scoring.spamc import Score
 from gateway.system.board import Region
@@ -24,23 +25,10 @@ class Limits:
 
     connect: float
     attempt: float  # at one host, with connecting
-    total: float  # at all hosts, with waiting
     wait: float  # for a free place at a host
     waiting: int  # messages that may wait at once, in all workers
     failures: int  # in a row, that make a host be left out
     pause: float  # until a host that was left out is tried again
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    host: str
-    score: Score
-
-
-@dataclass(frozen=True, slots=True)
-class Unscored:
-    cause: Cause
-    reason: str  # for the log
 
 
 class Scorer:
@@ -64,24 +52,27 @@ class Scorer:
         self._breakers = {address: _breaker(address, limits, region) for address in self._hosts}
         self._slots = Slots({h.address: h.concurrency for h in hosts}, max_waiting=limits.waiting, region=region)
 
-    async def score(self, message: Payload) -> Scored | Unscored:
-        deadline = self._clock() + self._limits.total
+    async def score(self, message: Payload, *, client: str, deadline: float) -> Scored | Unscored:
+        """`client` names whose turn it is where messages wait; `deadline` is a time of the clock."""
         untried = [host.address for host in in_order(tuple(self._hosts.values()), self._random)]
         failures: dict[str, Failure] = {}
+        waited = 0.0
         while candidates := self._admitted(untried):
-            wait = min(self._limits.wait, deadline - self._clock())
-            async with self._slots.take(candidates, seconds=wait) as slot:
+            since = self._clock()
+            wait = min(self._limits.wait, deadline - since)
+            async with self._slots.take(candidates, client=client, seconds=wait) as slot:
+                waited += self._clock() - since
                 if isinstance(slot, Refusal):
-                    return Unscored(Cause.BUSY, f"no free place at any spamd: {slot}")
+                    return Unscored(Cause.BUSY, f"no free place at any spamd: {slot}", waited=waited)
                 if self._clock() >= deadline:  # that is no fault of a host which was not asked
-                    return Unscored(Cause.BUSY, "no spamd gave a score in time")
+                    return Unscored(Cause.BUSY, "no spamd gave a score in time", waited=waited)
                 untried.remove(slot)
                 outcome = await self._attempt(slot, message, deadline)
             if isinstance(outcome, Score):
-                return Scored(host=slot, score=outcome)
+                return Scored(host=slot, score=outcome, waited=waited)
             if outcome is not None:
                 failures[slot] = outcome
-        return self._explain(failures)
+        return replace(self._explain(failures), waited=waited)
 
     def _admitted(self, untried: Sequence[str]) -> list[str]:
         now = self._clock()

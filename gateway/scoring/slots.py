@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from gateway.system.board import Region
-from gateway.system.hostcounts import HostCounts, Places
+from gateway.system.hostcounts import AT_SPAMD, SPAMD, HostCounts, Places
 from gateway.system.line import Line, Refusal
 
 
@@ -18,13 +18,19 @@ class Slots:
     def __init__(self, capacity: Mapping[str, int], *, max_waiting: int, region: Region) -> None:
         counts = HostCounts(region)
         self._places = {name: Places(counts, f"at spamd {name}", number) for name, number in capacity.items()}
-        self._line = Line[str](region, "spamd", capacity=max_waiting)
+        self._counts, self._held = counts, counts.key(AT_SPAMD)
+        self._line = Line[str](region, SPAMD, capacity=max_waiting)
 
     @asynccontextmanager
-    async def take(self, candidates: Sequence[str], *, seconds: float) -> AsyncIterator[str | Refusal]:
-        """Hold a slot of the first candidate that has one, waiting `seconds` for it; yields its name."""
+    async def take(self, candidates: Sequence[str], *, client: str, seconds: float) -> AsyncIterator[str | Refusal]:
+        """Hold a slot of the first candidate that has one, waiting `seconds` for it; yields its name. Clients take
+        turns."""
         granted = await self._line.wait(
-            lambda: self._take(candidates), wants=frozenset(candidates), seconds=seconds, undo=self._release
+            lambda: self._take(candidates),
+            client=client,
+            wants=frozenset(candidates),
+            seconds=seconds,
+            undo=self._release,
         )
         try:
             yield granted
@@ -33,8 +39,12 @@ class Slots:
                 self._release(granted)
 
     def _take(self, candidates: Sequence[str]) -> str | None:
-        return next((name for name in candidates if self._places[name].take()), None)
+        name = next((name for name in candidates if self._places[name].take()), None)
+        if name is not None:
+            self._counts.add(self._held)
+        return name
 
     def _release(self, name: str) -> None:
+        self._counts.leave(self._held)
         self._places[name].leave()
         self._line.released()

@@ -81,11 +81,9 @@ class Admission:
 
     def _limits(self, ip: Address) -> tuple[tuple[Limit, int, int], ...]:
         """Each limit with what is counted under it; the narrowest first, since its refusal tells most."""
-        limits, key, number, version = self._settings, self._counts.key, int(ip), ip.version
-        prefix = limits.ipv4_prefix if version == 4 else limits.ipv6_prefix
-        network = number >> (ip.max_prefixlen - prefix)
+        limits, key = self._settings, self._counts.key
         return (
-            (Limit.ADDRESS, key(f"IPv{version} address {number:x}"), limits.max_connections_per_address),
-            (Limit.PREFIX, key(f"IPv{version} network {network:x}/{prefix}"), limits.max_connections_per_prefix),
+            (Limit.ADDRESS, key(f"IPv{ip.version} address {int(ip):x}"), limits.max_connections_per_address),
+            (Limit.PREFIX, key(limits.network_of(ip)), limits.max_connections_per_prefix),
             (Limit.CONNECTIONS, self._all, limits.max_connections),
         )

@@ -1,5 +1,7 @@
 """Settings of the SMTP session: what one client may send, and how long it may take (RFC 5321 section 4.5.3)."""
 
+from ipaddress import IPv4Address, IPv6Address
+
 from pydantic import Field
 
 from gateway.settings import Section
@@ -109,3 +111,8 @@ class SessionSettings(Section):
 
     header_timeout: float = Field(5, gt=0)
     """Seconds for the PROXY header of a balancer, which sends it at once; three are what a lost packet takes."""
+
+    def network_of(self, ip: IPv4Address | IPv6Address) -> str:
+        """The name of the network that a client at this address is in."""
+        prefix = self.ipv4_prefix if ip.version == 4 else self.ipv6_prefix
+        return f"IPv{ip.version} network {int(ip) >> (ip.max_prefixlen - prefix):x}/{prefix}"

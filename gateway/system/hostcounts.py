@@ -9,7 +9,16 @@ from gateway.system.board import Region
 CONNECTIONS = "connections"  # of clients
 MESSAGES = "messages"  # being processed
 MEMORY = "memory"  # octets of messages
-SHOWN = (CONNECTIONS, MESSAGES, MEMORY)  # in the metrics
+AT_SPAMD = "at_spamd"  # messages that a spamd works on
+SPAMD = "spamd"  # the line of those that wait for one
+
+
+def waiting_for(name: str) -> str:
+    """The name under which is counted who waits in the line of that name."""
+    return f"waiting_for_{name}"
+
+
+SHOWN = (CONNECTIONS, MESSAGES, MEMORY, AT_SPAMD, waiting_for(SPAMD))  # in the metrics
 
 
 class HostCounts:

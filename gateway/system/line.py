@@ -1,26 +1,28 @@
-"""Line: those who wait for what others hold, in this worker or another. First come, first served, over the whole host.
+"""Line: those who wait for what others hold, in this worker or another. Clients take turns, over the whole host: next
+is the one that has gone without for the longest, however much another one brings.
 
-What is released in this worker goes to its first who can use it, unless somebody waits in another worker for longer:
-then it is left to that one for a moment. What another worker releases is found by looking, every few milliseconds and
-only while somebody waits.
+What is released in this worker goes to its first who can use it, unless somebody's turn in another worker is clearly
+before his: then it is left to that one for a moment. What another worker releases is found by looking, every few
+milliseconds and only while somebody waits.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from gateway.system.board import Region
-from gateway.system.hostcounts import HostCounts, Places
+from gateway.system.hostcounts import waiting_for
+from gateway.system.sharedroom import SharedRoom
+from gateway.system.turns import Turns
 
 T = TypeVar("T")
 
 LOOK = 0.01  # seconds between two looks; little against what is waited for, and nothing to a worker
 LEFT = 0.05  # seconds that something is left to one who waits elsewhere; his worker may stand still
-PREFERENCE = 0.25  # seconds that one elsewhere must have waited longer: what changes the worker costs a new connection
+PREFERENCE = 0.25  # seconds by which a turn elsewhere must be earlier: what changes the worker costs a new connection
 ENDLESS = 1 << 32  # places in a line that what waits in it bounds itself
 
 
@@ -33,9 +35,9 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter(Generic[T]):
+    client: str
     attempt: Callable[[], T | None]
     wants: Hashable
-    since: float
     granted: "asyncio.Future[T]"
 
 
@@ -48,34 +50,41 @@ class Line(Generic[T]):
         """`clock` gives monotonic seconds."""
         self._region = region
         self._rank = region.key(f"first in the line {name}")
-        self._room = Places(HostCounts(region), f"waiting in the line {name}", capacity)
+        self._room = SharedRoom(region, waiting_for(name), capacity)
         self._clock = clock
-        self._waiters: deque[_Waiter[T]] = deque()
+        self._turns = Turns[_Waiter[T]]()
         self._left_until = 0.0
         self._next_look: asyncio.TimerHandle | None = None
 
     async def wait(
-        self, attempt: Callable[[], T | None], *, wants: Hashable, seconds: float, undo: Callable[[T], None]
+        self,
+        attempt: Callable[[], T | None],
+        *,
+        client: str,
+        wants: Hashable,
+        seconds: float,
+        undo: Callable[[T], None],
     ) -> T | Refusal:
         """What `attempt` gives, as soon as it gives anything: at once, or within `seconds`.
 
-        It must not wait, and release nothing here. Those whose `wants` are equal get nothing where another of them just
-        did not. `undo` is called with what came to one who was cancelled in that moment.
+        It must not wait, and release nothing here. `client` names whose turn it is. Those whose `wants` are equal get
+        nothing where another of them just did not. `undo` is called with what came to one who was cancelled in that
+        moment.
         """
         now = self._clock()
         self.serve()
         if not self._stands_back(now, now) and (got := attempt()) is not None:
             return got
-        if not self._room.take():
+        if not self._room.take(client):
             return Refusal.FULL
-        waiter = _Waiter(attempt, wants, now, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        waiter = _Waiter(client, attempt, wants, asyncio.get_running_loop().create_future())
+        self._turns.join(client, waiter, now)
         self._arrange()
         return await self._await(waiter, seconds, undo)
 
     def released(self) -> None:
         """Something was released in this worker."""
-        if self._waiters and self.is_awaited_elsewhere:
+        if self._turns and self.is_awaited_elsewhere:
             self._left_until = self._clock() + LEFT
         self.serve()
 
@@ -83,23 +92,25 @@ class Line(Generic[T]):
         """Let everyone in the line try, in its order."""
         failed = set()
         now = self._clock()
-        for waiter in tuple(self._waiters):
-            if waiter.wants in failed or self._stands_back(waiter.since, now):
+        for waiter, since in self._turns:
+            if waiter.wants in failed or self._stands_back(since, now):
                 continue
             got = waiter.attempt()
             if got is None:
                 failed.add(waiter.wants)
             else:
-                self._leave(waiter)
+                self._turns.serve(waiter.client, waiter, now)
+                self._gone(waiter)
                 waiter.granted.set_result(got)
 
     @property
     def is_awaited_elsewhere(self) -> bool:
-        """Somebody in another worker has waited clearly longer than anybody here."""
-        return self._is_before(self._waiters[0].since if self._waiters else self._clock() + PREFERENCE)
+        """A turn in another worker is clearly before all here."""
+        first = self._turns.first_since
+        return self._is_before(self._clock() + PREFERENCE if first is None else first)
 
     def _stands_back(self, since: float, now: float) -> bool:
-        """Whether one who waits since then leaves what there is to somebody elsewhere."""
+        """Whether one whose client goes without since then leaves what there is to somebody elsewhere."""
         return now < max(self._left_until, since + LEFT) and self._is_before(since)
 
     def _is_before(self, since: float) -> bool:
@@ -118,18 +129,18 @@ class Line(Generic[T]):
             raise
         finally:
             if not waiter.granted.done():
-                self._leave(waiter)
+                self._turns.leave(waiter.client, waiter)
+                self._gone(waiter)
 
-    def _leave(self, waiter: _Waiter[T]) -> None:
-        self._waiters.remove(waiter)
-        self._room.leave()
+    def _gone(self, waiter: _Waiter[T]) -> None:
+        self._room.leave(waiter.client)
         self._arrange()
 
     def _arrange(self) -> None:
-        """Tell the others who is first here, and look again soon, as long as there is somebody."""
-        first = self._waiters[0].since if self._waiters else 0.0
-        self._region.post(self._rank, max(1, int(first * 1000)) if self._waiters else 0)
-        if self._waiters and self._next_look is None:
+        """Tell the others whose turn it is here, and look again soon, as long as there is somebody."""
+        first = self._turns.first_since
+        self._region.post(self._rank, 0 if first is None else max(1, int(first * 1000)))
+        if self._turns and self._next_look is None:
             self._next_look = asyncio.get_running_loop().call_later(LOOK, self._look)
 
     def _look(self) -> None:

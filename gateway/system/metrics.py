@@ -60,6 +60,11 @@ class Metrics:
         self._dnslists = self._counter(
             "dnslists", "DNS lists that had an entry, and that gave no answer, by list", "list", "result"
         )
+        self._spared = self._counter(
+            "spamd_spared",
+            "Messages with the score of the same one, which was in flight or is remembered, by which",
+            "how",
+        )
         self._in_force = Gauge(
             "mailward_rules_info",
             "The version of the rules in force, by profile; 1",
@@ -118,6 +123,8 @@ class Metrics:
             self._count(self._rules, rule, "enforce")
         for rule in record.shadow:
             self._count(self._rules, rule, "shadow")
+        if record.spamd_spared:
+            self._count(self._spared, record.spamd_spared)
         if record.candidate_action:
             self._count(self._candidate, record.action, record.candidate_action)
         if record.next_hop:

@@ -46,6 +46,8 @@ class PrivateSpamd:
             f"--siteconfigpath={self.site}",
             f"--listen={self.listen}",
             f"--max-children={self.children}",
+            f"--min-children={self.children}",  # all from the start: spamd starts further ones late
+            f"--max-spare={self.children}",
             f"--helper-home-dir={self._home}",
             "--nouser-config",
             "--syslog=stderr",

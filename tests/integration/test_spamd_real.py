@@ -13,7 +13,8 @@ import spamassassin_client.spamassasin_client as second_opinion
 
 from gateway.authres.received import received_field
 from gateway.checks.base import Subject
-from gateway.checks.spamd import SpamdCheck, SpamdSettings, SpamResult, SpamStatus
+from gateway.checks.spamd import SpamdCheck, SpamdSettings
+from gateway.checks.spamresult import SpamResult, SpamStatus
 from gateway.connection import Connection, Role, Tls
 from gateway.envelope import Address, Envelope
 from gateway.message import Stamped, parse_message
@@ -193,6 +194,19 @@ async def test_results_above_our_received_are_believed(spamd, client):
 async def test_failures_are_believed(spamd):
     stamp = results("spf=fail smtp.mailfrom=author.example; dmarc=fail header.from=author.example")
     assert {"AUTHRES_SPF_FAIL", "AUTHRES_DMARC_FAIL"} <= await symbols(spamd, stamp, received(STRANGER))
+
+
+@pytest.mark.parametrize(
+    ("result", "rule"),
+    [
+        ("spf=softfail smtp.mailfrom=author.example", "AUTHRES_SPF_SOFTFAIL"),
+        ("dkim=fail header.d=author.example header.s=sel", "AUTHRES_DKIM_FAIL"),
+        ("arc=pass smtp.remote-ip=192.0.2.7", "AUTHRES_ARC_PASS"),
+        ("arc=fail smtp.remote-ip=192.0.2.7", "AUTHRES_ARC_FAIL"),
+    ],
+)
+async def test_each_result_has_a_name_for_rules_of_the_site(spamd, result, rule):
+    assert rule in await symbols(spamd, results(result), received(STRANGER))
 
 
 async def test_results_below_our_received_are_not_believed(spamd):

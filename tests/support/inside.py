@@ -29,6 +29,11 @@ class Inside:
     metrics: Metrics
     port: int
     records: list[Record]
+    region: Region
+
+    def counts(self, name: str) -> int:
+        """What is held of something that is counted for the host."""
+        return self.region.own(self.region.key(name))
 
     async def greeted(self) -> Wire:
         """A client that has said EHLO."""
@@ -90,14 +95,14 @@ async def serving(
         }
         (directory / "rules.d").mkdir(exist_ok=True)
         (directory / "rules.d" / "site.toml").write_text(site)
-        metrics, records = Metrics(), list[Record]()
-        service = Gateway(settings_of(directory, **tables), metrics=metrics, region=Region.private())
+        metrics, records, region = Metrics(), list[Record](), Region.private()
+        service = Gateway(settings_of(directory, **tables), metrics=metrics, region=region)
         service.parts = replace(service.parts, record=_noting(records, service.parts.record))
         service.parts.routes.learn = _learn_nothing  # type: ignore[method-assign]
         socket = bind("127.0.0.1:0")
         await service.serve([Listener(socket)])
         try:
-            yield Inside(service, metrics, socket.getsockname()[1], records)
+            yield Inside(service, metrics, socket.getsockname()[1], records, region)
         finally:
             await service.drain(0)
             await service.close()

@@ -1,12 +1,14 @@
 """The service of a worker: what must hold whatever its parts do."""
 
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from gateway import serve
 from gateway.checks.run import run_wave
+from gateway.delivery.downstream import SmtpRoute
 from gateway.delivery.durable import make_maildir
 from gateway.record import Record
 from gateway.serve import Gateway, build_waves
@@ -45,6 +47,18 @@ async def test_dmarc_answers_in_time_where_no_name_server_does(tmp_path: Path) -
     waves = build_waves(settings, (), silent, clock=time.time, region=Region.private())
     answers = await run_wave(waves.conclusion, subject_of(b"From: ann@example.org\r\n\r\n"))
     assert answers.facts()["dmarc.result"] == "temperror"
+
+
+async def test_clients_of_one_network_are_one_where_connections_to_a_next_hop_are_waited_for(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, route={"default": {"hosts": ["smtp://127.0.0.1:1"]}}, session={"ipv4_prefix": 16})
+    gateway = Gateway(settings, metrics=Metrics(), region=Region.private())
+    try:
+        hop = gateway.parts.routes.hop_for("example.org")
+        assert isinstance(hop, SmtpRoute)
+        here, near, far = (hop.network_of(ip_address(ip)) for ip in ("192.0.2.1", "192.0.9.1", "192.1.2.1"))
+    finally:
+        await gateway.close()
+    assert here == near != far
 
 
 async def test_quarantine_is_purged_again_and_again_whatever_went_wrong(

@@ -8,14 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.checks.base import Subject
-from gateway.checks.spamd import FACTS, SpamdCheck, SpamdSettings, SpamResult, SpamStatus, judge
+from gateway.checks.spamd import SpamdCheck, SpamdSettings
+from gateway.checks.spamresult import FACTS, SpamResult, SpamStatus, judge
 from gateway.connection import Connection, Role
 from gateway.envelope import Address, Envelope
 from gateway.facts import FactType
 from gateway.message import Stamped, parse_message
 from gateway.scoring.breaker import Cause
 from gateway.scoring.hosts import SpamdHost
-from gateway.scoring.scorer import Scored, Unscored
+from gateway.scoring.outcome import Scored, Unscored
 from gateway.scoring.spamc import Score
 from gateway.system.spool import Spool
 from tests.support.fakespamd import FakeSpamd, replying, scored

@@ -98,7 +98,7 @@ async def test_connections_are_counted_for_all_workers_together() -> None:
             route(server.endpoint, region=one, **limits) as here,
             route(server.endpoint, region=other, **limits) as there,
         ):
-            held = [await here.pool.take() for _ in range(2)]
+            held = [await here.pool.take("192.0.2.1") for _ in range(2)]
             assert str((await deliver(there)).rcpts[0]).startswith("451")
             assert len(server.sessions) == 2
             for client in held:
@@ -190,8 +190,8 @@ async def test_host_that_one_worker_found_dead_is_asked_last_by_the_other() -> N
 async def test_transaction_given_up_while_it_waits_leaves_its_place() -> None:
     async with Downstream() as server:
         with route(server.endpoint, max_connections=1) as hop:
-            held = await hop.pool.take()
-            waiting = asyncio.create_task(hop.pool.take())
+            held = await hop.pool.take("192.0.2.1")
+            waiting = asyncio.create_task(hop.pool.take("192.0.2.1"))
             await asyncio.sleep(0)
             hop.pool.give_back(held)
             waiting.cancel()
@@ -209,10 +209,10 @@ async def test_connection_goes_to_another_worker_that_clearly_waited_longer_than
             route(server.endpoint, region=one, **limits) as here,
             route(server.endpoint, region=other, **limits) as there,
         ):
-            held = await here.pool.take()
-            first = asyncio.create_task(there.pool.take())
+            held = await here.pool.take("192.0.2.1")
+            first = asyncio.create_task(there.pool.take("192.0.2.1"))
             await asyncio.sleep(1.2 * PREFERENCE)
-            second = asyncio.create_task(here.pool.take())
+            second = asyncio.create_task(here.pool.take("192.0.2.1"))
             await asyncio.sleep(0)
             here.pool.give_back(held)
             there.pool.give_back(await first)
@@ -227,3 +227,18 @@ async def test_connection_that_ended_while_it_had_no_work_takes_no_place() -> No
             server.end_sessions()
             await until(lambda: server.open_count == 0)
             assert (await deliver(hop)).told.startswith("250")
+
+
+async def test_clients_take_turns_where_all_connections_are_in_use() -> None:
+    async with Downstream() as server:
+        with route(server.endpoint, max_connections=1, command_timeout=30.0) as hop:
+            held = await hop.pool.take("flood")
+            flood = [asyncio.create_task(hop.pool.take("flood")) for _ in range(2)]
+            await asyncio.sleep(0)
+            single = asyncio.create_task(hop.pool.take("single"))
+            await asyncio.sleep(0)
+            hop.pool.give_back(held)
+            hop.pool.give_back(await flood[0])
+            hop.pool.give_back(await single)
+            assert not flood[1].done()
+            hop.pool.give_back(await flood[1])

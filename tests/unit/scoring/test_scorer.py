@@ -2,17 +2,20 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from random import Random
 
 from gateway.scoring.breaker import Cause
 from gateway.scoring.hosts import SpamdHost
+from gateway.scoring.outcome import Scored, Unscored
 from gateway.scoring.payload import Excerpt
-from gateway.scoring.scorer import Limits, Scored, Scorer, Unscored
+from gateway.scoring.scorer import Limits, Scorer
 from gateway.system.board import Board, Region
 from tests.support.fakespamd import FakeSpamd, replying, scored
 
 MESSAGE = Excerpt(b"Subject: x\r\n\r\nHello\r\n")
-LIMITS = Limits(connect=5.0, attempt=5.0, total=5.0, wait=5.0, waiting=10, failures=2, pause=30.0)
+LIMITS = Limits(connect=5.0, attempt=5.0, wait=5.0, waiting=10, failures=2, pause=30.0)
+TOTAL = 5.0  # seconds for one message
 
 
 class Clock:
@@ -29,6 +32,13 @@ def scorer(*hosts: SpamdHost, clock: Clock | None = None, region: Region | None 
     return Scorer(hosts, limits=chosen, user="", region=known, clock=clock or Clock(), random=Random(1))
 
 
+async def ask(
+    some: Scorer, *, clock: Callable[[], float] | None = None, total: float = TOTAL, client: str = "c"
+) -> Scored | Unscored:
+    """`clock` is that of the scorer, where a test has changed it."""
+    return await some.score(MESSAGE, client=client, deadline=(clock or Clock())() + total)
+
+
 def dead_host(priority: int = 0) -> SpamdHost:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,20 +51,20 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def test_score_comes_with_the_name_of_its_host():
     async with FakeSpamd(replying(scored("1.5"))) as spamd:
-        outcome = await scorer(spamd.host).score(MESSAGE)
+        outcome = await ask(scorer(spamd.host))
         assert isinstance(outcome, Scored)
         assert (outcome.host, outcome.score.score) == (spamd.address, 1.5)
 
 
 async def test_next_host_is_asked_when_one_is_dead():
     async with FakeSpamd(replying(scored())) as spamd:
-        assert isinstance(await scorer(dead_host(), spamd.host).score(MESSAGE), Scored)
+        assert isinstance(await ask(scorer(dead_host(), spamd.host)), Scored)
 
 
 async def test_next_host_is_asked_when_one_talks_nonsense():
     async with FakeSpamd(replying(b"nonsense\r\n\r\n")) as bad, FakeSpamd(replying(scored())) as good:
         first = SpamdHost(address=bad.address, priority=0)
-        outcome = await scorer(first, good.host).score(MESSAGE)
+        outcome = await ask(scorer(first, good.host))
         assert isinstance(outcome, Scored)
         assert (outcome.host, bad.requests) == (good.address, 1)
 
@@ -62,11 +72,11 @@ async def test_next_host_is_asked_when_one_talks_nonsense():
 async def test_next_host_is_asked_when_one_is_silent():
     async with FakeSpamd(silent) as slow, FakeSpamd(replying(scored())) as good:
         first = SpamdHost(address=slow.address, priority=0)
-        assert isinstance(await scorer(first, good.host, attempt=0.05).score(MESSAGE), Scored)
+        assert isinstance(await ask(scorer(first, good.host, attempt=0.05)), Scored)
 
 
 async def test_no_host_that_can_be_connected_to_is_dead():
-    outcome = await scorer(dead_host(), dead_host()).score(MESSAGE)
+    outcome = await ask(scorer(dead_host(), dead_host()))
     assert isinstance(outcome, Unscored)
     assert outcome.cause is Cause.DEAD
     assert outcome.reason.count("unreachable") == 2
@@ -74,7 +84,7 @@ async def test_no_host_that_can_be_connected_to_is_dead():
 
 async def test_host_that_breaks_off_is_busy_since_the_message_may_have_done_it():
     async with FakeSpamd(replying()) as spamd:
-        outcome = await scorer(spamd.host, dead_host()).score(MESSAGE)
+        outcome = await ask(scorer(spamd.host, dead_host()))
         assert isinstance(outcome, Unscored)
         assert outcome.cause is Cause.BUSY
 
@@ -82,7 +92,7 @@ async def test_host_that_breaks_off_is_busy_since_the_message_may_have_done_it()
 async def test_breaker_that_slow_messages_opened_says_busy_too():
     async with FakeSpamd(silent) as spamd:
         some = scorer(spamd.host, attempt=0.02)
-        causes = [(await some.score(MESSAGE)).cause for _ in range(4)]
+        causes = [(await ask(some)).cause for _ in range(4)]
         assert causes == [Cause.BUSY] * 4
         assert spamd.requests == 2
 
@@ -92,12 +102,12 @@ async def test_dead_host_is_left_out_after_its_failures_and_tried_again_after_th
     async with FakeSpamd(replying()) as spamd:
         some = scorer(spamd.host, clock=clock)
         for _ in range(5):
-            await some.score(MESSAGE)
+            await ask(some)
         assert spamd.requests == 2
         spamd.behaviour = replying(scored())
         clock.now += 30.0
-        assert isinstance(await some.score(MESSAGE), Scored)
-        assert isinstance(await some.score(MESSAGE), Scored)
+        assert isinstance(await ask(some, clock=clock), Scored)
+        assert isinstance(await ask(some, clock=clock), Scored)
 
 
 async def test_no_host_is_given_more_at_once_than_its_concurrency():
@@ -108,7 +118,7 @@ async def test_no_host_is_given_more_at_once_than_its_concurrency():
     async with FakeSpamd(slowly) as spamd:
         host = SpamdHost(address=spamd.address, concurrency=2)
         some = scorer(host, waiting=20)
-        outcomes = await asyncio.gather(*(some.score(MESSAGE) for _ in range(10)))
+        outcomes = await asyncio.gather(*(ask(some) for _ in range(10)))
         assert all(isinstance(outcome, Scored) for outcome in outcomes)
         assert spamd.most <= 2
 
@@ -122,9 +132,9 @@ def two_workers(*hosts: SpamdHost, **limits: float) -> tuple[Scorer, Scorer]:
 async def test_one_worker_may_use_every_place_of_a_host_and_the_other_then_has_none():
     async with FakeSpamd(silent) as spamd:
         here, there = two_workers(SpamdHost(address=spamd.address, concurrency=2), waiting=0)
-        holders = [asyncio.create_task(here.score(MESSAGE)) for _ in range(2)]
+        holders = [asyncio.create_task(ask(here)) for _ in range(2)]
         await asyncio.sleep(0)
-        outcome = await there.score(MESSAGE)
+        outcome = await ask(there)
         assert isinstance(outcome, Unscored)
         assert "line is full" in outcome.reason
         for holder in holders:
@@ -136,8 +146,8 @@ async def test_host_that_one_worker_found_dead_is_not_asked_by_the_other():
     async with FakeSpamd(replying()) as spamd:
         here, there = two_workers(spamd.host)
         for _ in range(2):
-            await here.score(MESSAGE)
-        outcome = await there.score(MESSAGE)
+            await ask(here)
+        outcome = await ask(there)
         assert isinstance(outcome, Unscored)
         assert spamd.requests == 2
         assert outcome == Unscored(Cause.BUSY, f"{spamd.address} is left out: busy")
@@ -147,18 +157,18 @@ async def test_host_that_is_left_out_as_dead_in_another_worker_is_dead():
     host = dead_host()
     here, there = two_workers(host)
     for _ in range(2):
-        await here.score(MESSAGE)
-    assert await there.score(MESSAGE) == Unscored(Cause.DEAD, f"{host.address} is left out: dead")
+        await ask(here)
+    assert await ask(there) == Unscored(Cause.DEAD, f"{host.address} is left out: dead")
 
 
 async def test_full_line_is_busy_and_a_wait_that_expires_is_too():
     async with FakeSpamd(silent) as spamd:
         some = scorer(SpamdHost(address=spamd.address, concurrency=1), wait=0.02, waiting=1)
-        holder = asyncio.create_task(some.score(MESSAGE))
+        holder = asyncio.create_task(ask(some))
         await asyncio.sleep(0)
-        waiting = asyncio.create_task(some.score(MESSAGE))
+        waiting = asyncio.create_task(ask(some))
         await asyncio.sleep(0)
-        full, expired = await some.score(MESSAGE), await waiting
+        full, expired = await ask(some), await waiting
         assert isinstance(full, Unscored)
         assert isinstance(expired, Unscored)
         assert (full.cause, expired.cause) == (Cause.BUSY, Cause.BUSY)
@@ -175,14 +185,14 @@ async def test_deadline_over_all_hosts_is_kept():
         loop = asyncio.get_running_loop()
         some = Scorer(
             (one.host, other.host),
-            limits=Limits(connect=5.0, attempt=5.0, total=0.1, wait=5.0, waiting=1, failures=9, pause=30.0),
+            limits=Limits(connect=5.0, attempt=5.0, wait=5.0, waiting=1, failures=9, pause=30.0),
             user="",
             region=Region.private(),
             clock=loop.time,
             random=Random(1),
         )
         started = loop.time()
-        outcome = await some.score(MESSAGE)
+        outcome = await ask(some, clock=loop.time, total=0.1)
         assert isinstance(outcome, Unscored)
         assert outcome.cause is Cause.BUSY
         assert loop.time() - started < 2.0
@@ -192,30 +202,43 @@ async def test_host_that_was_not_asked_in_time_is_not_held_to_have_failed():
     clock = Clock()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clock.now += LIMITS.total  # the whole time is spent on this one
+        clock.now += TOTAL  # the whole time is spent on this one
         writer.close()
 
     async with FakeSpamd(slow) as bad, FakeSpamd(replying(scored())) as good:
         asker = scorer(SpamdHost(address=bad.address, priority=0), good.host, clock=clock, failures=1)
-        outcome = await asker.score(MESSAGE)
+        outcome = await ask(asker, clock=clock)
         assert isinstance(outcome, Unscored)
         assert outcome.cause is Cause.BUSY
         assert good.requests == 0
-        assert isinstance(await asker.score(MESSAGE), Scored)
+        assert isinstance(await ask(asker, clock=clock), Scored)
 
 
 async def test_host_whose_place_came_too_late_is_not_held_to_have_failed():
     clock = Clock()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clock.now += LIMITS.total
+        clock.now += TOTAL
         await replying(scored())(reader, writer)
 
     async with FakeSpamd(slow) as spamd:
         asker = scorer(SpamdHost(address=spamd.address, concurrency=1), clock=clock, failures=1)
-        first, waiting = await asyncio.gather(asker.score(MESSAGE), asker.score(MESSAGE))
+        first, waiting = await asyncio.gather(ask(asker, clock=clock), ask(asker, clock=clock))
         assert isinstance(first, Scored)
-        assert waiting == Unscored(Cause.BUSY, "no spamd gave a score in time")
+        assert waiting == Unscored(Cause.BUSY, "no spamd gave a score in time", waited=TOTAL)
         assert spamd.requests == 1
         spamd.behaviour = replying(scored())
-        assert isinstance(await asker.score(MESSAGE), Scored)
+        assert isinstance(await ask(asker, clock=clock), Scored)
+
+
+async def test_wait_for_a_place_is_told_with_the_outcome():
+    clock = Clock()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clock.now += 1.5
+        await replying(scored())(reader, writer)
+
+    async with FakeSpamd(slow) as spamd:
+        asker = scorer(SpamdHost(address=spamd.address, concurrency=1), clock=clock)
+        outcomes = await asyncio.gather(ask(asker), ask(asker))
+        assert [outcome.waited for outcome in outcomes] == [0.0, 1.5]

@@ -1,4 +1,4 @@
-"""The line: first come, first served, in one worker and over two."""
+"""The line: clients in turn, and of each first come, first served, in one worker and over two."""
 
 import asyncio
 
@@ -28,9 +28,15 @@ class Worker:
         self._places = Places(HostCounts(region), "p", places)
         self.line = Line[str](region, "p", capacity=capacity, clock=clock)
 
-    def come(self, *, seconds: float = LONG) -> "asyncio.Task[str | Refusal]":
+    def come(self, client: str = "c", *, seconds: float = LONG) -> "asyncio.Task[str | Refusal]":
         return asyncio.create_task(
-            self.line.wait(lambda: "p" if self._places.take() else None, wants="p", seconds=seconds, undo=self.leave)
+            self.line.wait(
+                lambda: "p" if self._places.take() else None,
+                client=client,
+                wants="p",
+                seconds=seconds,
+                undo=self.leave,
+            )
         )
 
     def leave(self, _: str = "") -> None:
@@ -54,6 +60,12 @@ class Pile(list[int]):
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+async def give_up(*tasks: "asyncio.Task[str | Refusal]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_what_another_worker_releases_is_found() -> None:
@@ -132,13 +144,77 @@ async def test_what_is_left_to_a_worker_that_stands_still_is_taken_in_the_end() 
 async def test_line_is_as_long_as_all_its_parts() -> None:
     here, there = workers(Clock(), places=1, capacity=2)
     await here.come()
-    waiting = [here.come(), there.come()]
+    waiting = [here.come("a"), there.come("b")]
     await settle()
-    assert (await here.come(), await there.come()) == (Refusal.FULL, Refusal.FULL)
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await here.come("x"), await there.come("y")) == (Refusal.FULL, Refusal.FULL)
+    await give_up(*waiting)
     assert await there.come(seconds=0.0) is Refusal.EXPIRED
+
+
+async def test_a_flood_on_all_workers_leaves_room_in_the_line_for_others() -> None:
+    here, there = workers(Clock(), places=1, capacity=10)
+    await here.come()
+    flood = [worker.come("flood") for _ in range(10) for worker in (here, there)]
+    await settle()
+    waiting = [task for task in flood if not task.done()]
+    assert len(waiting) == 5
+    others = [there.come(f"client {number}") for number in range(5)]
+    await settle()
+    assert not any(task.done() for task in others)
+    await give_up(*waiting, *others)
+
+
+async def test_who_comes_next_goes_before_what_a_flood_brought_earlier() -> None:
+    here, _ = workers(Clock(), places=1)
+    await here.come("flood")
+    flood = [here.come("flood") for _ in range(3)]
+    await settle()
+    single = here.come("single")
+    await settle()
+    here.leave()  # the flood's turn: it came first
+    assert await flood[0] == "p"
+    here.leave()
+    assert await single == "p"
+    assert not flood[1].done()
+    await give_up(*flood[1:])
+
+
+async def test_each_client_has_its_turn_however_fast_others_come_again() -> None:
+    here, _ = workers(Clock(), places=1)
+    await here.come("a")
+    waiting = {client: here.come(client) for client in ("flood", "a", "b")}
+    await settle()
+    served = []
+    for _ in range(9):
+        here.leave()
+        await settle()
+        [client] = [client for client, task in waiting.items() if task.done()]
+        served.append(client)
+        waiting[client] = here.come(client)
+        await settle()
+    assert served == ["flood", "a", "b"] * 3
+    await give_up(*waiting.values())
+
+
+async def test_a_client_is_not_starved_by_a_flood_that_waits_for_longer_in_another_worker() -> None:
+    clock = Clock()
+    here, there = workers(clock, places=1)
+    await there.come("flood")
+    flood = [there.come("flood") for _ in range(4)]
+    await settle()
+    clock.now += 10.0
+    there.leave()  # to the flood, which has waited for ten seconds
+    await settle()
+    single = here.come("single")
+    await settle()
+    clock.now += 2 * PREFERENCE
+    there.leave()  # to the flood: it was served last when the other came
+    await settle()
+    there.leave()
+    await settle()
+    assert sum(task.done() for task in flood) == 2
+    assert await single == "p"
+    await give_up(*flood)
 
 
 async def test_who_gave_up_is_waited_for_by_nobody() -> None:
@@ -176,7 +252,7 @@ async def test_everyone_is_served_in_the_end_with_two_workers_and_few_places() -
     places, served = Pile([1, 1, 1]), []
 
     async def visit(line: Line[int]) -> None:
-        held = await line.wait(places.take, wants="p", seconds=LONG, undo=places.append)
+        held = await line.wait(places.take, client="c", wants="p", seconds=LONG, undo=places.append)
         served.append(held)
         await asyncio.sleep(0.001)
         places.append(1)

@@ -96,7 +96,7 @@ def test_command_names_the_place_the_children_and_further_options(private):
     command = private.command("--local")
     assert command[0].endswith("/spamd")
     assert "--listen=127.0.0.1:1783" in command
-    assert "--max-children=3" in command
+    assert {"--max-children=3", "--min-children=3", "--max-spare=3"} <= set(command)
     assert command[-1] == "--local"
 
 

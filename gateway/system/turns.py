@@ -1,0 +1,54 @@
+"""Turns: those who wait, by client, in the order in which they are served: the clients one after another, and of each
+the one who came first. Whoever brings a hundred takes one turn where one who brings a single thing takes one."""
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Generic, TypeVar
+
+W = TypeVar("W")
+
+
+@dataclass(slots=True)
+class _Client(Generic[W]):
+    waiters: deque[W]
+    since: float  # when it came, or was served last
+
+
+class Turns(Generic[W]):
+    """The client that has gone without for the longest comes first. Times are of one clock that does not go back."""
+
+    def __init__(self) -> None:
+        self._clients: dict[Hashable, _Client[W]] = {}  # in the order of their turns
+
+    def __bool__(self) -> bool:
+        return bool(self._clients)
+
+    def __iter__(self) -> Iterator[tuple[W, float]]:
+        """Everyone as they stand now, each with the time since when his client goes without."""
+        queues = [[(waiter, client.since) for waiter in client.waiters] for client in self._clients.values()]
+        return (one for turn in zip_longest(*queues) for one in turn if one is not None)
+
+    @property
+    def first_since(self) -> float | None:
+        """Since when the client goes without whose turn it is; None where nobody waits."""
+        return next((client.since for client in self._clients.values()), None)
+
+    def join(self, name: Hashable, waiter: W, now: float) -> None:
+        client = self._clients.setdefault(name, _Client(deque(), now))
+        client.waiters.append(waiter)
+
+    def serve(self, name: Hashable, waiter: W, now: float) -> None:
+        """The waiter got something: his client's next turn comes after those of all others."""
+        client = self._clients.pop(name)
+        client.waiters.remove(waiter)
+        if client.waiters:
+            self._clients[name] = _Client(client.waiters, now)
+
+    def leave(self, name: Hashable, waiter: W) -> None:
+        """The waiter goes with nothing: the others of his client keep their turn."""
+        waiters = self._clients[name].waiters
+        waiters.remove(waiter)
+        if not waiters:
+            del self._clients[name]
