@@ -6,7 +6,7 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
 BASE_PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(p)),$(p))))
 
-.PHONY: run test check format conformance hostile bench clean
+.PHONY: run test check format conformance hostile bench bench-peers clean
 
 run: $(VENV)/run
 	@exec $(VENV)/bin/mailward try --state var
@@ -32,10 +32,13 @@ conformance: $(VENV)/test
 hostile: $(VENV)/test
 	$(PYTEST) tests/hostile
 
+# BENCH="dkim spf" runs these alone, BENCH=--quick a tenth of all
 bench: $(VENV)/test
-	for bench in tests/bench/bench_*.py; do \
-	    echo "== $$bench"; $(PYTHON) -m tests.bench.$$(basename $$bench .py) || exit 1; \
-	done
+	$(PYTHON) -m tests.bench $(BENCH)
+
+# beside Haraka, Postfix, rspamd and milters from their packages; as root. PEERS="--rounds 5 --seconds 4"
+bench-peers: $(VENV)/test
+	$(PYTHON) -m tests.bench.peers $(PEERS)
 
 clean:
 	rm -rf $(VENV) var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

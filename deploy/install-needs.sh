@@ -1,6 +1,7 @@
 #!/bin/sh
 # install-needs.sh run|test VENV: makes the virtual environment VENV with this package in it (editable), and installs the
 # Debian packages that `make run` or `make test` need. Without root or sudo it says what is missing and goes on.
+# install-needs.sh peers VENV: installs the Debian packages that `make bench-peers` needs, and nothing else.
 set -eu
 
 purpose=$1
@@ -42,6 +43,20 @@ debian() {
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
+
+if [ "$purpose" = peers ]; then
+    debian cc gcc libc6-dev
+    debian unbound unbound
+    debian postconf postfix
+    debian rspamd rspamd
+    debian opendkim opendkim
+    debian opendmarc opendmarc
+    debian pyspf-milter pyspf-milter
+    debian dkimpy-milter dkimpy-milter
+    debian ip iproute2
+    debian npm nodejs npm
+    exit
+fi
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     debian python3.11 python3 || { say "Python 3.11 or newer is needed"; exit 1; }

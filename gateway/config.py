@@ -169,8 +169,15 @@ class LimitSettings(Section):
     """Octets of all messages that are held in memory; beyond it each goes to its file from its first 32 KiB on."""
 
     messages: int = Field(default=300, ge=1)
-    """Messages that are processed at once, from their final dot to the answer; while there are as many, MAIL and DATA
-    are answered 452 4.3.1. Each takes up to one MiB beside its spool, and three descriptors."""
+    """Messages that are processed at once, from their final dot to the answer. Each takes up to one MiB beside its
+    spool, and three descriptors."""
+
+    waiting: int = Field(default=2000, ge=0)
+    """Messages that may wait, whole, while as many are processed; where they are as many, MAIL and DATA are answered
+    452 4.3.1. Networks take turns, and none may have more than half of the places."""
+
+    wait: float = Field(default=60.0, gt=0)
+    """Seconds that a message waits; then it is answered 452 4.3.1 as well."""
 
     check_timeout: float = Field(default=30.0, gt=0)
     """Seconds that SPF, DKIM, ARC, DMARC and the reverse name have each. What has not answered by then is

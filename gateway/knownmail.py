@@ -20,6 +20,7 @@ from gateway.inspection import Case, Inspection, Inspector
 from gateway.journal.glossary import Glossary
 from gateway.learning.files import Unread, files_of
 from gateway.policy.replay import JUDGED, SPAM_RESULT, Recorded, Replay
+from gateway.rulesets import with_site
 from gateway.tuning.arrival import Arrival, IPAddress, arrived
 from gateway.tuning.sighting import Known, sighted
 from gateway.tuning.tally import Tally
@@ -45,9 +46,8 @@ def in_directories(directories: Iterable[Path], known: Known) -> Iterator[KnownM
 
 def for_tuning(settings: Settings, site: Path | None) -> Settings:
     """The same with these rules in place of the site's; and without the seal, whose key not everybody may read."""
-    rules = settings.rules.model_copy(update={"site": site or settings.rules.site})
-    arc = settings.arc.model_copy(update={"seal": SealSettings()})
-    return settings.model_copy(update={"rules": rules, "arc": arc})
+    judging = with_site(settings, site) if site else settings
+    return judging.model_copy(update={"arc": settings.arc.model_copy(update={"seal": SealSettings()})})
 
 
 class Examiner:

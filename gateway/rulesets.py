@@ -25,9 +25,15 @@ def load_candidate(settings: Settings) -> Profiles | None:
 
 def load_with_site(settings: Settings, site: Path) -> Profiles:
     """The rules, those of that directory in place of the site's. Raises RulesError."""
+    return load_profiles(with_site(settings, site))
+
+
+def with_site(settings: Settings, site: Path) -> Settings:
+    """The same with these rules in place of the site's, and no candidate. Raises RulesError."""
     if not site.is_dir():
         raise RulesError([Problem(str(site), 1, 1, "is no directory")])
-    return _profiles(_origin(settings.rules, site, settings.route), settings)
+    rules = settings.rules.model_copy(update={"site": site, "candidate": None})
+    return settings.model_copy(update={"rules": rules})
 
 
 def origin_of(settings: RulesSettings, *, routes: Collection[str] | None = None) -> Origin:

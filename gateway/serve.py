@@ -33,6 +33,7 @@ from gateway.rulesets import load_candidate, load_profiles
 from gateway.smtp.caller import Proxies
 from gateway.smtp.front import Front
 from gateway.smtp.offer import Limits
+from gateway.smtp.processing import Bounds
 from gateway.smtp.registry import Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system import descriptors
@@ -162,7 +163,9 @@ class Gateway:
         self._sessions = Sessions(
             settings.session,
             region,
-            messages=settings.limits.messages,
+            messages=Bounds(
+                at_once=settings.limits.messages, waiting=settings.limits.waiting, seconds=settings.limits.wait
+            ),
             room=descriptors.connections_within(descriptors.limit()),
             watcher=metrics,
         )

@@ -94,7 +94,7 @@ class SmtpSession(SMTP):
         """A half-closed client still gets its replies, and the message that it has sent is still handed on. Where it
         has sent nothing more, what is being asked for it leads nowhere."""
         self._inbox.end()
-        if self._inbox.is_empty:
+        if self._inbox.is_empty and not self._dialogue.has_whole_message:
             self._cancel()
         transport = self._outbox.transport
         return self._phase is not Phase.OVER and transport is not None and transport.can_write_eof()

@@ -6,13 +6,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.options import WRONG, add_config, load_config
+from gateway.cli.progress import tell_progress
 from gateway.config import Settings
 from gateway.printable import printable
 from gateway.scoring.client import Patience
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from gateway.learning.course import Outcome
     from gateway.learning.files import Unread
     from gateway.learning.teacher import Progress
-
-STEP = 10  # messages after which the terminal is told how many there were
 
 _DONE = {Lesson.SPAM: "learned as spam", Lesson.HAM: "learned as ham", Lesson.FORGET: "forgotten"}
 _NOT_DONE = {Lesson.SPAM: "known as spam before", Lesson.HAM: "known as ham before", Lesson.FORGET: "not known"}
@@ -96,24 +95,19 @@ def _learn(settings: Settings, options: argparse.Namespace) -> "Outcome":
             ),
             notebook=Notebook(database, options.lesson, time.time) if database else None,
         )
-        return asyncio.run(course.run(options.files, tell=_teller()))
+        return asyncio.run(course.run(options.files, tell=_tell))
 
 
 def _hosts(settings: Settings) -> tuple[SpamdHost, ...]:
     return settings.spamd.hosts if settings.spamd.enabled else ()
 
 
-def _teller() -> Callable[["Unread | int"], None]:
-    """Files that cannot be read are told at once; how far it has come, where somebody looks on."""
-    looked_at = sys.stderr.isatty()
-
-    def tell(what: "Unread | int") -> None:
-        if not isinstance(what, int):
-            _say(f"{printable(str(what.path))}: {what.reason}")
-        elif looked_at and what % STEP == 0:
-            print(f"\r{what} messages", end="\r", file=sys.stderr, flush=True)
-
-    return tell
+def _tell(what: "Unread | int") -> None:
+    """Files that cannot be read are told at once."""
+    if isinstance(what, int):
+        tell_progress(what)
+    else:
+        _say(f"{printable(str(what.path))}: {what.reason}")
 
 
 def _is_complete(outcome: "Outcome") -> bool:
@@ -127,7 +121,7 @@ def _plain(outcome: "Outcome") -> dict[str, Any]:
 
 def _lines(outcome: "Outcome", lesson: Lesson, settings: Settings) -> Iterator[str]:
     unread = f", {len(outcome.unread)} not read" if outcome.unread else ""
-    yield f"{outcome.messages} messages{unread}"
+    yield f"{outcome.messages} message{'' if outcome.messages == 1 else 's'}{unread}"
     for host in outcome.spamd:
         yield from _lines_of(host, lesson)
     if not outcome.spamd:

@@ -221,7 +221,8 @@ Mailward takes mail for any recipient at {" and ".join(settings.domains)} on {li
       {_command()} send - --to {listen}
   See it arrive:
     cat {shlex.quote(str(state / "mail/example.org/me/new"))}/*
-  Configuration {config}, your own rules {settings.rules.site}/*.toml: put changes in force by kill -HUP {os.getpid()}
+  Configuration {config}, your own rules {settings.rules.site}/*.toml. Put changes in force:
+    {_command()} rules reload --config {shlex.quote(str(config))}
   Metrics http://{settings.workers.status_listen}/metrics. Ctrl-C ends it.
 """,
         flush=True,

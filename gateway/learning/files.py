@@ -43,16 +43,22 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _files_in(directory: Path) -> Iterator[Path | Unread]:
-    maildir = [directory / name for name in MAILDIR if os.path.isdir(directory / name)]
-    if len(maildir) == len(MAILDIR):
-        for part in maildir:
-            yield from _listed(part)
-        return
-    for entry in _listed(directory):
-        if isinstance(entry, Path) and os.path.isdir(entry):
-            yield from _files_in(entry)
-        else:
+    """Without recursion: directories may be nested deeper than Python's stack is."""
+    left: list[Path | Unread] = [directory]
+    while left:
+        entry = left.pop()
+        if isinstance(entry, Unread) or not os.path.isdir(entry):
             yield entry
+        elif _is_maildir(entry):
+            for part in MAILDIR:
+                yield from _listed(entry / part)
+        else:
+            left += reversed([*_listed(entry)])
+
+
+def _is_maildir(directory: Path) -> bool:
+    parts = [directory / name for name in MAILDIR]
+    return all(os.path.isdir(part) and not os.path.islink(part) for part in parts)
 
 
 def _listed(directory: Path) -> Iterator[Path | Unread]:

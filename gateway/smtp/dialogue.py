@@ -78,6 +78,11 @@ class Dialogue:
         return self._inbox.is_awaited and not self._mailing.is_under_way
 
     @property
+    def has_whole_message(self) -> bool:
+        """The client has sent a message, and waits for its answer."""
+        return self._mailing.has_whole_message
+
+    @property
     def is_past_final_dot(self) -> bool:
         """A message is finished, whatever the client does."""
         return self._mailing.is_past_final_dot
@@ -112,6 +117,7 @@ class Dialogue:
     def _begin(self, connection: Connection) -> None:
         self._client = self._connection = connection
         self._tally.role = connection.role
+        self._mailing.client = self._settings.network_of(connection.ip)
 
     async def _is_welcome(self) -> bool:
         refusal = await self._visit.connect(self._connection)

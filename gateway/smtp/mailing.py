@@ -47,7 +47,9 @@ class Mailing:
         self._aftermath: Reply | None = None
         self.progress = self._now()
         self.is_amid_octets = False  # the next octets are those of a message
+        self.has_whole_message = False  # of which there is no answer yet
         self.is_past_final_dot = False  # the message is finished, whatever the client does
+        self.client = ""  # whose turn it is where messages wait
 
     @property
     def is_under_way(self) -> bool:
@@ -193,20 +195,28 @@ class Mailing:
         return self._collection
 
     async def _hand_over(self, collection: Collection) -> Reply:
-        if busy := self._front.sessions.begin_message():
+        self.has_whole_message = True
+        try:
+            busy = await self._front.sessions.begin_message(self.client)
+            answer = busy or await self._process(collection)
+        finally:
+            self.has_whole_message = False
+        if busy:
             await self._conclude(self._visit.refused(busy))
             return busy
-        self.is_past_final_dot = True
-        try:
-            answer = await self._visit.message(collection.spool, await collection.clean_text())
-        finally:
-            self.is_past_final_dot = False
-            self._front.sessions.end_message()
-            self._forget()
         self.progress = self._now()
         if answer.is_success:
             self._tally.accepted()
         return answer
+
+    async def _process(self, collection: Collection) -> Reply:
+        self.is_past_final_dot = True
+        try:
+            return await self._visit.message(collection.spool, await collection.clean_text())
+        finally:
+            self.is_past_final_dot = False
+            self._front.sessions.end_message()
+            self._forget()
 
     async def _refuse(self, fault: Fault, trouble: OSError | None = None) -> Reply:
         """The transaction ends with a message that cannot be taken; what the client is told."""

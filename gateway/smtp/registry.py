@@ -1,5 +1,5 @@
-"""Sessions: the open sessions of a worker and the messages past their final dot, admitted within the limits of the
-host, and drained."""
+"""Sessions: the open sessions of a worker and the messages that are whole, admitted within the limits of the host, and
+drained."""
 
 import asyncio
 from ipaddress import IPv4Address, IPv6Address
@@ -9,12 +9,13 @@ from gateway.connection import Role
 from gateway.reply import Reply
 from gateway.smtp import replies
 from gateway.smtp.admission import Admission, Limit, Place
+from gateway.smtp.processing import ENDLESS, Bounds, Processing
 from gateway.smtp.settings import SessionSettings
 from gateway.system.board import Region
-from gateway.system.hostcounts import MESSAGES, HostCounts, Places
+from gateway.system.hostcounts import HostCounts
 
 RESERVE = 64  # connections beyond max_connections that our own hosts and relay partners may have before all must wait
-ENDLESS = 1 << 30
+UNBOUNDED = Bounds()
 NOWHERE = Place(())  # of a session whose client was turned away
 
 
@@ -41,34 +42,37 @@ class Watcher(Protocol):
 
 
 class Sessions:
-    """The open sessions of one worker. `messages` counts those whose final dot we have: they always finish."""
+    """The open sessions of one worker."""
 
     def __init__(
         self,
         settings: SessionSettings,
         region: Region,
         *,
-        messages: int = ENDLESS,
+        messages: Bounds = UNBOUNDED,
         room: int = ENDLESS,
         watcher: Watcher | None = None,
     ) -> None:
-        """`messages` bounds those that all workers process at once, `room` the connections that this one has
+        """`messages` bounds those that are whole, `room` the connections that this one has
         descriptors for. `watcher` is told of each connection."""
-        counts = HostCounts(region)
         self._most = settings.max_connections
-        self._admission = Admission(settings, counts)
-        self._processed = Places(counts, MESSAGES, messages)
+        self._admission = Admission(settings, HostCounts(region))
+        self._processing = Processing(region, messages)
         self._room = room
         self._watcher = watcher
         self._open: dict[Draining, Place] = {}
         self._empty = asyncio.Event()
         self._empty.set()
-        self.messages = 0
         self.is_draining = False
 
     @property
     def connections(self) -> int:
         return len(self._open)
+
+    @property
+    def messages(self) -> int:
+        """Those whose final dot we have, and a place for: they always finish."""
+        return self._processing.under_way
 
     @property
     def is_crowded(self) -> bool:
@@ -113,19 +117,16 @@ class Sessions:
             self._empty.set()
 
     def busy(self) -> Reply | None:
-        """What to tell a client that wants to bring a message while the host processes as many as it may."""
-        return self._turn_away(Limit.MESSAGES) if self._processed.are_full else None
+        """What to tell a client that wants to bring a message where it could not even wait."""
+        return self._turn_away(Limit.MESSAGES) if self._processing.is_full else None
 
-    def begin_message(self) -> Reply | None:
-        """A message is past its final dot: it is processed to its end, unless there is a reply that says why not."""
-        if not self._processed.take():
-            return self._turn_away(Limit.MESSAGES)
-        self.messages += 1
-        return None
+    async def begin_message(self, client: str) -> Reply | None:
+        """A message is whole: it is processed to its end, unless there is a reply that says why not. `client` names
+        whose turn it is."""
+        return None if await self._processing.begin(client) else self._turn_away(Limit.MESSAGES)
 
     def end_message(self) -> None:
-        self.messages -= 1
-        self._processed.leave()
+        self._processing.end()
 
     async def drain(self, seconds: float) -> None:
         """Let no transaction begin; wait for those under way, after `seconds` only for messages past their final dot.

@@ -18,7 +18,7 @@ def waiting_for(name: str) -> str:
     return f"waiting_for_{name}"
 
 
-SHOWN = (CONNECTIONS, MESSAGES, MEMORY, AT_SPAMD, waiting_for(SPAMD))  # in the metrics
+SHOWN = (CONNECTIONS, MESSAGES, waiting_for(MESSAGES), MEMORY, AT_SPAMD, waiting_for(SPAMD))  # in the metrics
 
 
 class HostCounts:

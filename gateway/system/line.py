@@ -84,7 +84,9 @@ class Line(Generic[T]):
 
     def released(self) -> None:
         """Something was released in this worker."""
-        if self._turns and self.is_awaited_elsewhere:
+        if not self._turns:
+            return
+        if self.is_awaited_elsewhere:
             self._left_until = self._clock() + LEFT
         self.serve()
 
@@ -102,6 +104,16 @@ class Line(Generic[T]):
                 self._turns.serve(waiter.client, waiter, now)
                 self._gone(waiter)
                 waiter.granted.set_result(got)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody waits, here or in another worker."""
+        return bool(self._turns) or bool(self._region.others(self._rank))
+
+    @property
+    def is_full(self) -> bool:
+        """Nobody else may wait."""
+        return self._room.is_full
 
     @property
     def is_awaited_elsewhere(self) -> bool:

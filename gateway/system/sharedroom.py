@@ -16,6 +16,10 @@ class SharedRoom:
         self._name = name
         self._all = Places(self._counts, name, limit)
 
+    @property
+    def is_full(self) -> bool:
+        return self._all.are_full
+
     def take(self, client: str) -> bool:
         key, free = self._key(client), self._all.limit - self._all.taken
         if self._counts.total(key) >= free or not self._all.take():

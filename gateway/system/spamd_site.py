@@ -25,8 +25,8 @@ class NotOurs(OSError):
 
 
 def rules_in(directories: Sequence[Path]) -> Mapping[str, Path]:
-    """The files of directories of SpamAssassin's rules, each by the name that it gets: those of a later directory are
-    read after all those of the ones before it, whatever they are called."""
+    """The files of directories of SpamAssassin's rules, each by the name that it gets: a *.cf of a later directory is
+    read after all those of the ones before it, whatever it is called. A *.pre loads plugins, in any order."""
     named: dict[str, Path] = {}
     for number, directory in enumerate(path for path in directories if path.is_dir()):
         for file in sorted(path for path in directory.iterdir() if path.is_file()):

@@ -31,7 +31,7 @@ _LINE_END = b"\r\n"
 _HEADER_END = _LINE_END * 2
 
 _separator_re = re.compile(rb"From [^\n]*\n")  # of mbox files: it stands before a message, and is no part of it
-_client_re = re.compile(r"from (\S+)(.*?) by ")
+_client_re = re.compile(r"from (\S++)(.*?) by ")
 _address_re = re.compile(r"[\[(](?:IPv6:)?([0-9A-Fa-f.:]{2,45})[\])]")
 _helo_re = re.compile(r"\b(?:HELO |helo=)([^\s()]+)")
 _recipient_re = re.compile(r" for <?([^\s<>;]+)>?")

@@ -7,7 +7,7 @@ from gateway.tuning.curve import Point
 from gateway.tuning.sighting import Known
 from gateway.tuning.statistics import RuleStatistics, Statistics
 from gateway.tuning.thresholds import Measure
-from gateway.tuning.words import counted, percent, thresholds_at
+from gateway.tuning.words import percent, thresholds_at
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #ffffff; --ink: #22262b; --faint: #d9dde2; --mark: #7a1f5c }
@@ -35,8 +35,8 @@ DRAWN = "How the scores of each kind of message are distributed, and what thresh
 Cells = Sequence[str]
 
 
-def page(title: str, found: Statistics, pictures: Mapping[str, Iterable[str]]) -> str:
-    """`pictures` are SVG, by the class of the colours that they are for: "light" or "dark"."""
+def page(title: str, said: Iterable[str], found: Statistics, pictures: Mapping[str, Iterable[str]]) -> str:
+    """`said` are lines of text; `pictures` are SVG by the class of the colours that they are for: "light" or "dark"."""
     figures = "".join(
         f'<figure class="{scheme}" role="img" aria-label="{DRAWN}">{_inline(picture)}</figure>'
         for scheme, drawn in pictures.items()
@@ -47,7 +47,7 @@ def page(title: str, found: Statistics, pictures: Mapping[str, Iterable[str]]) -
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
-        f"<h1>{escape(title)}</h1>\n<p>{escape(counted(found))}</p>\n{figures}\n"
+        f"<h1>{escape(title)}</h1>\n<p>{'<br>'.join(map(escape, said))}</p>\n{figures}\n"
         f'<div class="beside">\n{curves}</div>\n{_rule_table(found)}</html>\n'
     )
 

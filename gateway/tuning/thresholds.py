@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from gateway.policy.decide import SPAM_SCORE
 from gateway.policy.rule import TOTAL, Rule, RuleSet
+from gateway.tuning.scores import LIMIT
 
 SPAMD = "spamd"  # whose own threshold stands beside those of the rules
 
@@ -25,11 +26,11 @@ class Threshold:
 
 
 def thresholds_of(sets: Iterable[RuleSet], required: float | None) -> list[Threshold]:
-    """Those in force, in ascending order; `required` is spamd's own."""
+    """Those in force, in ascending order; `required` is spamd's own. Where scores are not told apart there is none."""
     found = {threshold for rules in sets for rule in rules.rules for threshold in _compared(rule)}
     if required is not None:
         found.add(Threshold(Measure.SCORE, required, SPAMD))
-    return sorted(found)
+    return sorted(threshold for threshold in found if abs(threshold.value) <= LIMIT)
 
 
 def _compared(rule: Rule) -> Iterator[Threshold]:

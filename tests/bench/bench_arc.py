@@ -1,17 +1,17 @@
-"""Milliseconds that sealing one message takes, beside dkimpy: .venv/bin/python -m tests.bench.bench_arc
-
-The first set of a chain, RSA-2048; CPU time, the best of several runs. dkimpy's signatures are made in pure Python.
-"""
+"""Sealing a message: the first set of a chain, beside dkimpy, whose signatures are made in pure Python."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dkim
+import uvloop
 
 from gateway.authres.field import parse
 from gateway.checks.arc import ArcResult
 from gateway.message import Stamped
-from tests.bench.bench_dkim import SIZES, best, letter
+from tests.bench.bench_dkim import SIZES, letter
+from tests.bench.measured import Measured
+from tests.bench.timing import Batch, Effort, Task, alternate, awaiting, calling
 from tests.support.mailbytes import message_of
 from tests.support.sealing import our_sealer
 from tests.support.signing import SigningKey, ed25519_key, rsa_key
@@ -21,35 +21,34 @@ RESULTS = (
 )
 
 
-def main() -> None:
-    print(f"{'body':>8} {'ours':>10} {'Ed25519':>10} {'dkimpy':>10}")
+def measure(effort: Effort) -> Iterator[Measured]:
     for name, size in SIZES.items():
-        octets = RESULTS + letter(size)
-        repeats = max(2_000_000 // size, 1)
-        ours, small = (best(_ours(octets, repeats, key), repeats) for key in (rsa_key(), ed25519_key()))
-        few = max(repeats // 10, 1)
-        print(f"{name:>8} {ours:10.3f} {small:10.3f} {best(_dkimpys(octets, few), few):10.3f}")
+        octets, calls = RESULTS + letter(size), max(2_000_000 // size, 1)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            times = alternate(
+                effort,
+                rsa=Task(_ours(octets, rsa_key(), runner), calls),
+                ed25519=Task(_ours(octets, ed25519_key(), runner), calls),
+                dkimpy=Task(calling(_dkimpys(octets)), max(calls // 10, 1)),
+            )
+        yield Measured(name=f"ARC seal, {name}, RSA-2048", unit="ms", values=times["rsa"])
+        yield Measured(name=f"ARC seal, {name}, Ed25519", unit="ms", values=times["ed25519"])
+        yield Measured(name=f"ARC seal, {name}, RSA-2048: dkimpy", unit="ms", values=times["dkimpy"])
 
 
-def _ours(octets: bytes, repeats: int, key: SigningKey) -> Callable[[], None]:
+def _ours(octets: bytes, key: SigningKey, runner: asyncio.Runner) -> Batch:
     message = message_of(octets)
     stamped = Stamped(header=octets[: message.header_size], message=message)
     sealer, found = our_sealer(key), parse(RESULTS)
 
     async def seal() -> None:
-        for _ in range(repeats):
-            assert (await sealer.seal(stamped, found, ArcResult())).ours
+        assert (await sealer.seal(stamped, found, ArcResult())).ours
 
-    return lambda: asyncio.run(seal())
+    return awaiting(runner, seal)
 
 
-def _dkimpys(octets: bytes, repeats: int) -> Callable[[], None]:
+def _dkimpys(octets: bytes) -> Callable[[], None]:
     def seal() -> None:
-        for _ in range(repeats):
-            assert dkim.arc_sign(octets, b"s1", b"mx.example", rsa_key().private, b"mx.example")
+        assert dkim.arc_sign(octets, b"s1", b"mx.example", rsa_key().private, b"mx.example")
 
     return seal
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
-"""CPU time that hostile input takes, and for how long it keeps others waiting: python -m tests.bench.bench_hostile
+"""CPU time that hostile input takes, and for how long it keeps others waiting.
 
-First each family at a quarter, a half and all of its size: the exponent with which its time grows (1 is linear), the
-longest turn of the event loop at full size, and the limit that tests/hostile/test_linear_time.py holds it to. Then the
-longest turn of a whole service's loop while a body of 30 MiB comes in over a socket, is examined and goes on.
+First each family at its full size, with the limit that tests/hostile/test_linear_time.py holds it to, the exponent with
+which its time grows from a quarter of it (1 is linear), and the longest turn of the event loop. Then the longest turn
+of a whole service's loop while a body of 30 MiB comes in over a socket, is examined and goes on.
 """
 
 import asyncio
@@ -10,17 +10,20 @@ import math
 import multiprocessing
 import socket
 import tempfile
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import uvloop
 
+from tests.bench.measured import Measured, at_most
+from tests.bench.timing import Effort
 from tests.support.dnsserver import DnsServer
 from tests.support.effort import OnLoop, cpu_milliseconds, longest_turn
 from tests.support.families import BULK, GROUPS, KEY, Family, hashed
 from tests.support.inside import serving
 
-ROUNDS = 3
 NOISE = 0.3  # milliseconds; below it an exponent says nothing
 LINES = {
     "ordinary lines": b"x" * 70 + b"\r\n",
@@ -29,36 +32,31 @@ LINES = {
 }
 
 
-def main() -> None:
-    for title, families in GROUPS.items():
-        print(f"\n| {title} | size | a quarter | a half | all of it | exponent | longest turn | limit |")
-        print("|---|---|---|---|---|---|---|---|")
-        for family in families:
-            print(row(family), flush=True)
-    print("\n| 30 MiB through a service | longest turn |\n|---|---|")
+def measure(effort: Effort) -> Iterator[Measured]:
+    for family in chain.from_iterable(GROUPS.values()):
+        yield from _of_family(family, effort.rounds)
     for name, line in LINES.items():
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            turns = [runner.run(served(hashed(line * (BULK // len(line))))) for _ in range(ROUNDS)]
-        print(f"| {name} | {min(turns):.1f} |", flush=True)
+            turns = [runner.run(served(hashed(line * (BULK // len(line))))) for _ in range(effort.rounds)]
+        yield Measured(name=f"30 MiB through a service, {name}: longest turn", unit="ms", values=tuple(turns))
 
 
-def row(family: Family) -> str:
-    times = [best(family, family.full * share // 4) for share in (1, 2, 4)]
-    exponent = f"{math.log(times[2] / times[0], 4):.1f}" if times[0] > NOISE else ""
-    shown = " | ".join(f"{spent:.1f}" for spent in times)
-    return f"| {family.name} | {family.full:,} {family.unit} | {shown} | {exponent} | {turn(family)} | {family.limit} |"
-
-
-def best(family: Family, size: int) -> float:
-    work = family.prepare(size)
-    return min(cpu_milliseconds(work) for _ in range(ROUNDS))
-
-
-def turn(family: Family) -> str:
+def _of_family(family: Family, rounds: int) -> Iterator[Measured]:
+    quarter, full = (_times(family, size, rounds) for size in (family.full // 4, family.full))
+    name = f"{family.name}, {family.full:,} {family.unit}"
+    yield Measured(name=name, unit="ms", values=full, goal=at_most(family.limit))
+    if min(quarter) > NOISE:
+        exponent = math.log(min(full) / min(quarter), 4)
+        yield Measured(name=f"{name}: growth", unit="exponent", values=(exponent,))
     work = family.prepare(family.full)
-    if not isinstance(work, OnLoop):
-        return ""
-    return f"{min(asyncio.run(longest_turn(work.begin)) for _ in range(ROUNDS)):.1f}"
+    if isinstance(work, OnLoop):
+        turns = tuple(asyncio.run(longest_turn(work.begin)) for _ in range(rounds))
+        yield Measured(name=f"{name}: longest turn", unit="ms", values=turns)
+
+
+def _times(family: Family, size: int, rounds: int) -> tuple[float, ...]:
+    work = family.prepare(size)
+    return tuple(cpu_milliseconds(work) for _ in range(rounds))
 
 
 async def served(message: bytes) -> float:
@@ -85,7 +83,3 @@ def bring(port: int, path: Path) -> None:
         client.sendall(path.read_bytes() + b"\r\n.\r\n")
         answer = file.readline()
         assert answer.startswith(b"250"), answer
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,11 @@
-"""What a replay costs: python -m tests.bench.bench_replay [--messages 100000] [--rules 50]
+"""What a replay costs: all that `mailward rules replay` does after it was started.
 
-CPU time of one core for all that `mailward rules replay` does after it was started: to read the messages, to judge each
-by the shipped rules and as many more as make the number, and to sort what changes. Every twentieth message has facts
-that were cut; nine rules in ten read facts that were recorded.
+It reads the messages, judges each by the shipped rules and as many more as make the number, and sorts what changes.
+Every twentieth message has facts that were cut; nine rules in ten read facts that were recorded.
 """
 
-import argparse
 import heapq
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +22,13 @@ from gateway.policy.shipped import shipped_rules
 from gateway.record import Record
 from gateway.vocabulary import FACTS
 from tests.bench.bench_journal import inspected, recorded
+from tests.bench.measured import Measured
+from tests.bench.timing import Effort, Task, alone, calling
 from tests.support.journal import journal_at
 from tests.support.rulefacts import written
 
 BATCH = 500  # rows
+MESSAGES, RULES = 20_000, 50
 CONDITIONS = (
     'spf.result == "fail" and spam.score >= {n}.5 and not arc.trusted',
     'author.domain in ("a{n}.example", "b{n}.example") and spam.score < 3',
@@ -82,28 +82,19 @@ def records(record: Record, count: int) -> Iterator[list[Record]]:
         ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--rules", type=int, default=50)
-    options = parser.parse_args()
-    found = uvloop.run(inspected())
-    record = recorded(found)
+def measure(effort: Effort) -> Iterator[Measured]:
+    record, messages = recorded(uvloop.run(inspected())), effort.calls(MESSAGES)
     with tempfile.TemporaryDirectory(prefix="mailward-replay-") as directory:
-        judged = rules(options.rules, Path(directory))
-        place = f"sqlite://{directory}/journal.db"
+        judged, place = rules(RULES, Path(directory)), f"sqlite://{directory}/journal.db"
         with journal_at(place) as journal:
-            for batch in records(record, options.messages):
+            for batch in records(record, messages):
                 assert journal.write(*batch)[0] == len(batch)
-        comparison = Comparison(Replay(Profiles(default=judged, named={}, domains={})))
-        began, cpu = time.perf_counter(), time.process_time()
-        with reading(place) as reader:
-            listed = heapq.nsmallest(1000, comparison.changed(reader.since(0)), key=lambda change: change.place)
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - began
-    print(f"{comparison.verdicts:,} messages, {len(judged.rules)} rules: {cpu:.1f} s CPU, {wall:.1f} s in all")
-    print(f"{len(listed)} of {comparison.changes.total()} changes listed, {comparison.undecidable:,} undecidable")
-    print(f"rules that could not always be decided: {', '.join(sorted(comparison.unread))}")
 
+        def replay() -> None:
+            comparison = Comparison(Replay(Profiles(default=judged, named={}, domains={})))
+            with reading(place) as reader:
+                heapq.nsmallest(1000, comparison.changed(reader.since(0)), key=lambda change: change.place)
+            assert comparison.verdicts == messages
 
-if __name__ == "__main__":
-    main()
+        spent = tuple(one / messages for one in alone(effort, Task(calling(replay), 1)))
+    yield Measured(name=f"replay by {RULES} rules, a message of {messages:,}", unit="ms", values=spent)

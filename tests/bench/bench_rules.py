@@ -1,16 +1,19 @@
-"""What it costs to judge a message by 200 rules. Run it: python -m tests.bench.bench_rules"""
+"""Judging a message by two hundred rules of many kinds, and loading them."""
 
 import tempfile
-import time
-import timeit
+from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 from gateway.facts import Facts, Stage
 from gateway.policy.decide import decide
 from gateway.policy.rule import RuleSet
+from tests.bench.measured import Measured, at_most
+from tests.bench.timing import Effort, Task, alternate, calling
 from tests.support.rulefacts import rule_set
 
+RULES = 200
 CONDITIONS = (
     'spf.result == "fail" and spam.score >= {n}.5 and not arc.trusted',
     'author.domain in ("a{n}.example", "b{n}.example") and spam.score < 3',
@@ -44,16 +47,13 @@ def rules(count: int) -> RuleSet:
         return rule_set(Path(directory), "\n".join(tables))
 
 
-def main() -> None:
-    judged = rules(200)
-    rounds = 500
-    judging = timeit.Timer(lambda: decide(judged, Stage.SCORED, FACTS), timer=time.process_time)
-    seconds = min(judging.repeat(number=rounds, repeat=7)) / rounds
-    loading = min(timeit.repeat(lambda: rules(200), number=1, repeat=3))
-    hits = len(decide(judged, Stage.SCORED, FACTS).hits)
-    print(f"200 rules, {hits} hits: {seconds * 1e6:.0f} microseconds of CPU time a message")
-    print(f"loaded in {loading * 1e3:.0f} ms")
-
-
-if __name__ == "__main__":
-    main()
+def measure(effort: Effort) -> Iterator[Measured]:
+    judged = rules(RULES)
+    times = alternate(
+        effort,
+        judging=Task(calling(partial(decide, judged, (Stage.SCORED,), FACTS)), 500),
+        loading=Task(calling(partial(rules, RULES)), 3),
+    )
+    hits = len(decide(judged, (Stage.SCORED,), FACTS).hits)
+    yield Measured(name=f"{RULES} rules, of which {hits} match", unit="ms", values=times["judging"], goal=at_most(0.3))
+    yield Measured(name=f"{RULES} rules, loaded", unit="ms", values=times["loading"])

@@ -1,4 +1,4 @@
-"""Milliseconds of CPU that one message's scoring costs the gateway: .venv/bin/python -m tests.bench.bench_spamc
+"""What one message's scoring costs the gateway.
 
 The spamd is a fake in a process of its own, which answers at once; so what is measured is the client, the check around
 it, and one end of a loopback connection.
@@ -6,49 +6,45 @@ it, and one end of a loopback connection.
 
 import asyncio
 import multiprocessing
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
 
 import uvloop
 
 from gateway.checks.base import Subject
-from gateway.checks.spamd import SpamdCheck, SpamdSettings, SpamStatus
+from gateway.checks.spamd import SpamdCheck, SpamdSettings
+from gateway.checks.spamresult import SpamStatus
 from gateway.message import Stamped
+from tests.bench.measured import Measured
+from tests.bench.timing import Effort, Task, alternate, awaiting
 from tests.support.fakespamd import FakeSpamd, replying, scored
 from tests.support.mailbytes import subject_of
 
 SIZES = {"4 KB": 4_000, "100 KB": 100_000, "400 KB": 400_000}
-REPEATS = 500
-ROUNDS = 5
-RUNNERS = {"asyncio": asyncio.run, "uvloop": uvloop.run}
 
 
-def main() -> None:
+def measure(effort: Effort) -> Iterator[Measured]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     server = context.Process(target=_serve, args=(theirs,), daemon=True)
     server.start()
     settings = SpamdSettings.model_validate({"hosts": [{"address": ours.recv()}]})
-    print(f"{'message':>8}" + "".join(f"{name:>10}" for name in RUNNERS))
-    for name, size in SIZES.items():
-        print(f"{name:>8}" + "".join(f"{_best(run, settings, size):10.3f}" for run in RUNNERS.values()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        check = SpamdCheck(settings)
+        tasks = {
+            name: Task(awaiting(runner, partial(_score, check, _subject(size))), 500) for name, size in SIZES.items()
+        }
+        times = alternate(effort, **tasks)
     server.terminate()
     server.join()
+    for name, values in times.items():
+        yield Measured(name=f"scoring, {name}, without spamd's part", unit="ms", values=values)
 
 
-def _best(run: Callable[[Coroutine[Any, Any, float]], float], settings: SpamdSettings, size: int) -> float:
-    return min(run(_milliseconds(settings, size)) for _ in range(ROUNDS))
-
-
-async def _milliseconds(settings: SpamdSettings, size: int) -> float:
-    check, subject = SpamdCheck(settings), _subject(size)
-    started = time.process_time()
-    for _ in range(REPEATS):
-        assert (await check(subject)).status is SpamStatus.SCORED
-    return (time.process_time() - started) / REPEATS * 1e3
+async def _score(check: SpamdCheck, subject: Subject) -> None:
+    assert (await check(subject)).status is SpamStatus.SCORED
 
 
 def _subject(size: int) -> Subject:
@@ -65,7 +61,3 @@ def _serve(pipe: Connection) -> None:
             await asyncio.Event().wait()
 
     uvloop.run(serve())
-
-
-if __name__ == "__main__":
-    main()

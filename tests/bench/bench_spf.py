@@ -1,72 +1,51 @@
-"""Microseconds that DNS, SPF and iprev take: python -m tests.bench.bench_spf"""
+"""The SPF and reverse name checks, with all DNS in the cache."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from functools import partial
 
 import uvloop
 
 from gateway.checks.iprev import IprevCheck
 from gateway.checks.spf import SpfCheck, SpfSettings
-from gateway.system.dns import DnsResolver, DnsSettings
-from tests.support.dnsserver import DnsServer
+from tests.bench.measured import Measured, at_most
+from tests.bench.timing import Effort, Task, alternate, awaiting
+from tests.support.dnstable import TableResolver
 from tests.support.spfcase import spf_subject
 
 ZONE = {
-    ("d.example", "TXT"): [b"v=spf1 mx include:_spf.d.example -all"],
-    ("d.example", "MX"): [(10, "mx1.d.example"), (20, "mx2.d.example")],
-    ("mx1.d.example", "A"): ["192.0.2.1"],
-    ("mx2.d.example", "A"): ["192.0.2.2"],
-    ("_spf.d.example", "TXT"): [
-        b"v=spf1 " + b" ".join(b"ip4:198.51.100.%d/31" % n for n in range(0, 24, 2)) + b" ~all"
-    ],
     ("one.example", "TXT"): [b"v=spf1 ip4:198.51.100.20 -all"],
-    ("mail.d.example", "A"): ["198.51.100.20"],
-    ("20.100.51.198.in-addr.arpa", "PTR"): ["mail.d.example"],
+    ("mx.example", "TXT"): [b"v=spf1 mx include:_spf.mx.example -all"],
+    ("mx.example", "MX"): [(10, "mx1.mx.example"), (20, "mx2.mx.example")],
+    ("mx1.mx.example", "A"): ["192.0.2.1"],
+    ("mx2.mx.example", "A"): ["192.0.2.2"],
+    ("_spf.mx.example", "TXT"): [b"v=spf1 ip4:198.51.100.0/24 ~all"],
+    ("four.example", "TXT"): [b"v=spf1 " + b" ".join(b"include:_%d.four.example" % n for n in range(4)) + b" -all"],
+    **{
+        (f"_{n}.four.example", "TXT"): [
+            b"v=spf1 " + b" ".join(b"ip4:203.0.%d.%d/31" % (n, last) for last in range(0, 24, 2)) + b" ~all"
+        ]
+        for n in range(3)
+    },
+    ("_3.four.example", "TXT"): [b"v=spf1 ip4:198.51.100.0/24 ~all"],
+    ("client.example", "TXT"): [b"v=spf1 ip4:198.51.100.20 -all"],
+    ("client.example", "A"): ["198.51.100.20"],
+    ("20.100.51.198.in-addr.arpa", "PTR"): ["client.example"],
 }
-ROUNDS = 5
+SENDERS = {"one ip4": "a@one.example", "mx and one include": "a@mx.example", "four includes": "a@four.example"}
+GOALS = {"four includes": at_most(0.6)}  # milliseconds
 
 
-async def best(what: str, call: Callable[[], Awaitable[object]], times: int) -> None:
-    """Print the best mean of some rounds: the others were disturbed."""
-    means = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        for _ in range(times):
-            await call()
-        means.append((time.perf_counter() - started) / times)
-    print(f"{min(means) * 1e6:9.2f}  {what}")
-
-
-async def main() -> None:
-    async with DnsServer(ZONE) as server:
-        resolver = DnsResolver(DnsSettings(servers=(server.address,)))
-        forgetful = DnsResolver(DnsSettings(servers=(server.address,), cache_size=0))
-        names = iter(range(10**9))
-        spf = SpfCheck(SpfSettings(), resolver=resolver)
-        iprev = IprevCheck(resolver)
-
-        async def peek() -> object:
-            return resolver.cached("d.example", "TXT")
-
-        await best("a cached answer, peeked at", peek, 20000)
-        await best("a cached answer, awaited", lambda: resolver.query("d.example", "TXT"), 20000)
-        await best(
-            "a new question, with the work of the test's own server",
-            lambda: forgetful.query(f"n{next(names)}.d.example", "A"),
-            500,
-        )
-        for sender in ("a@one.example", "a@d.example"):
-            subject = spf_subject("198.51.100.20", "mail.d.example", sender)
-            await best(f"the SPF check of {sender}, all cached, with HELO", lambda s=subject: spf(s), 2000)
-        bounce = spf_subject("198.51.100.20", "d.example", "")
-        await best("the SPF check of <> at d.example, all cached", lambda: spf(bounce), 2000)
-        await best("the iprev check, all cached", lambda: iprev(bounce), 2000)
-        await resolver.close()
-        await forgetful.close()
-
-
-if __name__ == "__main__":
-    for loop in (asyncio, uvloop):
-        print(loop.__name__)
-        loop.run(main())
+def measure(effort: Effort) -> Iterator[Measured]:
+    resolver = TableResolver(ZONE, warm=True)
+    spf, iprev = SpfCheck(SpfSettings(), resolver=resolver), IprevCheck(resolver)
+    subjects = {name: spf_subject("198.51.100.20", "client.example", sender) for name, sender in SENDERS.items()}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for subject in subjects.values():
+            assert runner.run(spf(subject)).result == "pass"
+        tasks = {name: Task(awaiting(runner, partial(spf, subject)), 1000) for name, subject in subjects.items()}
+        bounce = spf_subject("198.51.100.20", "client.example", "")
+        times = alternate(effort, **tasks, iprev=Task(awaiting(runner, partial(iprev, bounce)), 1000))
+    for name in SENDERS:
+        yield Measured(name=f"SPF, {name}, and HELO", unit="ms", values=times[name], goal=GOALS.get(name))
+    yield Measured(name="reverse name", unit="ms", values=times["iprev"])

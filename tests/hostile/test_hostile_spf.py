@@ -93,6 +93,15 @@ LARGE = {
 }
 
 
+async def test_of_a_term_without_end_little_is_kept() -> None:
+    """A name that is too long loses labels, so that the record can include itself."""
+    record = filled(b"v=spf1 include:", b"a" * 60 + b".", b"example.org -all")
+    name = (record.split(b":")[1].split()[0][-254:]).partition(b".")[2].decode()
+    finding = (await check({("example.org", "TXT"): [record], (name, "TXT"): [record]}))[0].finding
+    assert (finding.result, len(finding.trail)) == ("permerror", 11)
+    assert max(len(text) for step in finding.trail for text in step) <= MAX_SHOWN
+
+
 @pytest.mark.parametrize("record", LARGE.values(), ids=list(LARGE))
 async def test_a_large_record_is_read_in_bounded_time(record: bytes) -> None:
     helo = "%!".join("x" * 60 for _ in range(4))

@@ -44,6 +44,7 @@ def test_what_it_prints_can_be_pasted(trial: Trial) -> None:
     assert "the message: 250 2.0.0 Stored as " in done.stdout
     assert "Subject: Hello\r\n\r\nA first message.\r\n" in mail_of(trial, "me")[0]
     assert "A first message." in done.stdout
+    assert "in force: version " in done.stdout
     assert command_line() in script
 
 

@@ -16,7 +16,8 @@ from gateway.reply import Reply, reply
 from gateway.smtp.caller import Proxies
 from gateway.smtp.front import NOBODY, Front
 from gateway.smtp.offer import Limits
-from gateway.smtp.registry import Sessions
+from gateway.smtp.processing import Bounds
+from gateway.smtp.registry import UNBOUNDED, Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.acceptor import Acceptor
 from gateway.system.board import Region
@@ -152,13 +153,13 @@ async def listening(
     carried: Set[str] = frozenset(),
     domains: int | None = None,
     region: Region | None = None,
-    messages: int = 1000,
+    messages: Bounds = UNBOUNDED,
     proxies: Proxies = NOBODY,
     opening: Opening = Opening.BANNER,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
-    """A gateway with these settings; its visits answer as told. `carried` are the extensions of its next hops. So many
-    `messages` may be processed at once; gateways with regions of one board are workers of one host."""
+    """A gateway with these settings; its visits answer as told. `carried` are the extensions of its next hops.
+    `messages` bounds those that are whole; gateways with regions of one board are workers of one host."""
     told = Told(answers or {})
     limits = SessionSettings(**settings)
     sessions = Sessions(limits, region or Region.private(), messages=messages)

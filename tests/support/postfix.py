@@ -120,6 +120,12 @@ class Postfix:
         self.stop()
         shutil.rmtree(self._root, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """Of its master, from which all its daemons descend."""
+        assert self._master is not None
+        return self._master.pid
+
     def start(self) -> None:
         """Start it, also again after stop(), on the same port."""
         master = ["/usr/lib/postfix/sbin/master", "-c", str(self._root / "etc"), "-d", "-s"]

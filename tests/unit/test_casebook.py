@@ -8,6 +8,7 @@ from gateway.casebook import CasebookError, objections, read_casebook, unscored
 from gateway.cli import main
 from gateway.inspection import Inspector
 from tests.support.journeys import LETTER, NOW, settings_of
+from tests.support.rulefacts import written
 
 RULES = """
 [[rule]]
@@ -148,5 +149,8 @@ def test_command_counts_messages(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert printed.err.startswith(f'{messages}/cases.toml:22:1: "letter.eml": tag was expected, it is defer')
     (messages / "cases.toml").write_text(CASES)
     assert main(["rules", "test", "--config", str(config), "--messages", str(messages)]) == 0
+    other = written(tmp_path / "next", RULES.replace("> 20", "> 22"))
+    assert main(["rules", "test", "--config", str(config), "--messages", str(messages), "--rules", str(other)]) == 1
+    assert '"letter.eml": defer was expected, it is accept' in capsys.readouterr().err
     (messages / "cases.toml").write_text("nonsense")
     assert main(["rules", "test", "--config", str(config), "--messages", str(messages)]) == 2

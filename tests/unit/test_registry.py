@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 from gateway.connection import Role
 from gateway.reply import Reply
+from gateway.smtp.processing import Bounds
 from gateway.smtp.registry import RESERVE, Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.board import Board, Region
@@ -80,15 +81,15 @@ def test_host_is_crowded_when_more_than_half_of_its_connections_are_open() -> No
     assert here.is_crowded
 
 
-def test_watcher_is_told_who_came_who_left_and_who_was_turned_away() -> None:
+async def test_watcher_is_told_who_came_who_left_and_who_was_turned_away() -> None:
     watcher = Watcher()
     settings = SessionSettings(max_connections_per_address=1)
-    sessions = Sessions(settings, Region.private(), messages=1, watcher=watcher)
+    sessions = Sessions(settings, Region.private(), messages=Bounds(at_once=1), watcher=watcher)
     guest = let_in(sessions, "192.0.2.1")
     assert isinstance(guest, Guest)
     let_in(sessions, "192.0.2.1")
-    assert sessions.begin_message() is None
-    assert sessions.begin_message() is not None
+    assert await sessions.begin_message("net") is None
+    assert await sessions.begin_message("net") is not None
     assert sessions.busy() is not None
     sessions.end_message()
     assert sessions.busy() is None

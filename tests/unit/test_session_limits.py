@@ -12,6 +12,7 @@ from gateway.connection import Role
 from gateway.reply import Reply, reply
 from gateway.smtp.collecting import Pieces
 from gateway.smtp.inbox import Inbox
+from gateway.smtp.processing import Bounds
 from gateway.smtp.settings import SessionSettings
 from gateway.smtp.watchdog import Watchdog
 from gateway.system.board import Board
@@ -20,6 +21,7 @@ from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 from tests.support.wire import Wire
 
+ONE = Bounds(at_once=1)
 NO_SUCH_USER = reply("550 5.1.1", "No such user")
 
 
@@ -421,7 +423,7 @@ async def test_limits_are_those_of_all_workers() -> None:
 
 async def test_message_is_refused_at_mail_and_data_while_as_many_are_processed_as_may_be() -> None:
     slow = Slow()
-    async with listening({"message": slow}, messages=1) as gateway:
+    async with listening({"message": slow}, messages=ONE) as gateway:
         before_mail, before_data = await gateway.greeted(), await gateway.with_recipient()
         processed = await gateway.in_data()
         await processed.send(b"x\r\n.\r\n")
@@ -437,7 +439,7 @@ async def test_message_is_refused_at_mail_and_data_while_as_many_are_processed_a
 
 async def test_commands_pipelined_behind_a_sender_refused_for_load_are_no_errors() -> None:
     slow = Slow()
-    async with listening({"message": slow}, messages=1, max_errors=1) as gateway:
+    async with listening({"message": slow}, messages=ONE, max_errors=1) as gateway:
         processed, wire = await gateway.in_data(), await gateway.greeted()
         await processed.send(b"x\r\n.\r\n")
         await until(lambda: gateway.sessions.messages == 1)
@@ -448,7 +450,7 @@ async def test_commands_pipelined_behind_a_sender_refused_for_load_are_no_errors
 
 async def test_message_whose_final_dot_comes_when_there_is_no_room_is_refused_and_told_to_the_visit() -> None:
     slow = Slow()
-    async with listening({"message": slow}, messages=1) as gateway:
+    async with listening({"message": slow}, messages=ONE) as gateway:
         processed, late = await gateway.in_data(), await gateway.in_data()
         await processed.send(b"x\r\n.\r\n")
         await until(lambda: gateway.sessions.messages == 1)
@@ -464,8 +466,8 @@ async def test_messages_processed_are_those_of_all_workers() -> None:
     slow, board = Slow(), Board.private(keys=64, regions=2)
     here, there = (board.region(board.hand_out()) for _ in range(2))
     async with (
-        listening({"message": slow}, messages=1, region=here) as one,
-        listening(messages=1, region=there) as other,
+        listening({"message": slow}, messages=ONE, region=here) as one,
+        listening(messages=ONE, region=there) as other,
     ):
         processed, wire = await one.in_data(), await other.greeted()
         await processed.send(b"x\r\n.\r\n")
@@ -474,3 +476,57 @@ async def test_messages_processed_are_those_of_all_workers() -> None:
         slow.go_on.set()
         assert (await processed.reply()).startswith("250 ")
         assert (await wire.command("MAIL FROM:<>")).startswith("250 ")
+
+
+async def test_a_message_waits_for_its_turn() -> None:
+    slow = Slow()
+    async with listening({"message": slow}, messages=Bounds(at_once=1, waiting=9)) as gateway:
+        processed, late, later = [await gateway.in_data() for _ in range(3)]
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        for wire, text in ((late, b"y"), (later, b"z")):
+            await wire.send(text + b"\r\n.\r\n")
+            assert (await (await gateway.greeted()).command("MAIL FROM:<>")).startswith("250 ")
+        waiting = gateway.told.messages.copy()
+        slow.go_on.set()
+        for wire in (processed, late, later):
+            assert (await wire.reply()).startswith("250 ")
+        assert waiting == [b"x\r\n"]
+        assert gateway.told.messages == [b"x\r\n", b"y\r\n", b"z\r\n"]
+        assert gateway.sessions.messages == 0
+
+
+async def test_a_message_that_has_waited_too_long_is_to_come_again() -> None:
+    slow = Slow()
+    async with listening({"message": slow}, messages=Bounds(at_once=1, waiting=9, seconds=0.05)) as gateway:
+        processed, late = await gateway.in_data(), await gateway.in_data()
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        assert (await late.command("y\r\n.")).startswith("452 4.3.1 ")
+        assert gateway.told.steps[-1][0] == "refused"
+        slow.go_on.set()
+        assert (await processed.reply()).startswith("250 ")
+        assert gateway.told.messages == [b"x\r\n"]
+
+
+@pytest.mark.parametrize(("leaves", "told"), [("half", [b"x\r\n", b"y\r\n"]), ("wholly", [b"x\r\n"])])
+async def test_a_client_that_waits_may_close_its_half_and_one_that_is_gone_is_not_served(
+    leaves: str, told: list[bytes]
+) -> None:
+    slow = Slow()
+    async with listening({"message": slow}, messages=Bounds(at_once=1, waiting=9)) as gateway:
+        processed, late = await gateway.in_data(), await gateway.in_data()
+        await processed.send(b"x\r\n.\r\n")
+        await until(lambda: gateway.sessions.messages == 1)
+        await late.send(b"y\r\n.\r\n")
+        if leaves == "half":
+            late.half_close()
+        else:
+            late.reset()
+            await until(lambda: gateway.sessions.connections == 1)
+        slow.go_on.set()
+        assert (await processed.reply()).startswith("250 ")
+        if leaves == "half":
+            assert (await late.reply()).startswith("250 ")
+        await until(lambda: gateway.sessions.messages == 0)
+        assert gateway.told.messages == told

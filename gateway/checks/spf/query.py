@@ -56,7 +56,7 @@ def check_host(claim: Claim, look_up: LookUp, parse: ParseRecord) -> Finding:
         domain=claim.domain,
         mechanism=shown(query.mechanism or ""),
         problem=problem,
-        trail=tuple(query.trail),
+        trail=tuple((shown(domain), shown(term)) for domain, term in query.trail),
         lookups=query.lookups,
         void_lookups=len(query.void_terms),
     )

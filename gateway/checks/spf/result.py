@@ -41,7 +41,7 @@ Term = tuple[str, str]  # a domain, and a term of its record as the owner wrote 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What check_host() found about one domain. `mechanism` matched; `problem` says what is wrong with the record or
-    with DNS. Both are written by the domain's owner: printable ASCII, and short.
+    with DNS. These and `trail` are written by the domain's owner: printable ASCII, and short.
 
     `trail` leads over include and redirect to the term that matched, or at which the problem arose. `lookups` and
     `void_lookups` count terms as RFC 7208 section 4.6.4 does.
@@ -59,14 +59,14 @@ class Finding:
     def directive(self) -> str:
         """What matched in the domain's own record, or in that to which it is redirected: it may be an include."""
         terms = (term for _, term in self.trail if not term.startswith("redirect="))
-        return shown(next(terms, "")) if self.mechanism else ""
+        return next(terms, "") if self.mechanism else ""
 
     def report(self) -> dict[str, Any]:
         return {
             "domain": self.domain,
             "result": self.result.value,
             "mechanism": self.mechanism,
-            "trail": [{"domain": shown(domain), "term": shown(term)} for domain, term in self.trail],
+            "trail": [{"domain": domain, "term": term} for domain, term in self.trail],
             "lookups": self.lookups,
             "void_lookups": self.void_lookups,
             "reason": self.problem,

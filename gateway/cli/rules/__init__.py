@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--messages",
         metavar="DIR",
         type=Path,
-        help="a directory of messages with a cases.toml that says what the rules of the configuration make of each",
+        help="a directory of messages with a cases.toml that says what the rules make of each",
     )
     action.set_defaults(run=_test)
 
@@ -134,12 +134,7 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
 
 def _add_recordings(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
-    parser.add_argument(
-        "--rules",
-        metavar="DIR",
-        type=Path,
-        help="rules that stand in place of the site's (default: those of the configuration)",
-    )
+    _add_rules(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -157,8 +152,18 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, help=f"the configuration ({DEFAULT_PATH})")
 
 
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules",
+        metavar="DIR",
+        type=Path,
+        help="rules that stand in place of the site's (default: those of the configuration)",
+    )
+
+
 def _add_directories(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
+    _add_rules(parser)
     parser.add_argument(
         "directories",
         metavar="DIR",
@@ -172,6 +177,8 @@ def _add_directories(parser: argparse.ArgumentParser) -> None:
 def _check(options: argparse.Namespace) -> int:
     from gateway.vocabulary import FACTS  # it imports every check: not for `mailward --help`
 
+    if options.rules and options.directories:
+        return _wrong("check: --rules stands in place of the site's rules, and no DIR goes with it")
     origins = chosen_origins(options)
     return WRONG if origins is None else check(origins, FACTS)
 
@@ -179,21 +186,24 @@ def _check(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     from gateway.vocabulary import FACTS
 
+    if options.rules and options.directories:
+        return _wrong("test: --rules stands in place of the site's rules, and no DIR goes with it")
     if options.messages and options.directories:
-        print(
-            "mailward rules test: messages are judged by the rules of --config, so no DIR goes with --messages",
-            file=sys.stderr,
-        )
-        return WRONG
+        return _wrong("test: messages are judged by the rules of --config or --rules, and no DIR goes with --messages")
     if options.messages:
         settings = settings_of(options)
-        return WRONG if settings is None else test_messages(options.messages, settings)
+        return WRONG if settings is None else test_messages(options.messages, settings, options.rules)
     origins = chosen_origins(options)
     return WRONG if origins is None else test(origins, FACTS)
 
 
 def _reload(options: argparse.Namespace) -> int:
     return reload(options.config, options.timeout)
+
+
+def _wrong(text: str) -> int:
+    print(f"mailward rules {text}", file=sys.stderr)
+    return WRONG
 
 
 def _schema(_: argparse.Namespace) -> int:

@@ -34,14 +34,16 @@ def test(origins: Sequence[Origin], declared: Iterable[Fact]) -> int:
     return 1 if failed else 0
 
 
-def test_messages(directory: Path, settings: "Settings") -> int:
-    """Examine the messages. Exit status 0, 1 where one is not judged as expected, 2 where cases or rules are broken."""
+def test_messages(directory: Path, settings: "Settings", site: Path | None) -> int:
+    """Examine the messages, perhaps by other rules in place of the site's. Exit status 0, 1 where one is not judged as
+    expected, 2 where cases or rules are broken."""
     from gateway.casebook import CasebookError, read_casebook
     from gateway.policy.rules import RulesError
+    from gateway.rulesets import with_site
 
     try:
         book = read_casebook(directory)
-        wrong = asyncio.run(_wrong(book, settings))
+        wrong = asyncio.run(_wrong(book, with_site(settings, site) if site else settings))
     except (CasebookError, RulesError) as error:
         print_problems(error.problems)
         return WRONG

@@ -1,4 +1,5 @@
-"""Which sets of rules a command is about: those of directories on the command line, or all of the configuration."""
+"""Which sets of rules a command is about: those of directories on the command line, or all of the configuration,
+perhaps with others in place of the site's."""
 
 import argparse
 from collections.abc import Iterable
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 def chosen_origins(options: argparse.Namespace) -> list[Origin] | None:
     """None where problems were printed."""
-    if not options.directories:
-        return _configured(options.config)
-    missing = [Problem(str(path), 1, 1, "is no directory") for path in options.directories if not path.is_dir()]
+    named = [*options.directories, *([options.rules] if options.rules else [])]
+    missing = [Problem(str(path), 1, 1, "is no directory") for path in named if not path.is_dir()]
     print_problems(missing)
-    return None if missing else [Origin(tuple(options.directories))]
+    if missing:
+        return None
+    if options.directories:
+        return [Origin(tuple(options.directories))]
+    return _configured(options.config, options.rules)
 
 
 def settings_of(options: argparse.Namespace) -> "Settings | None":
@@ -50,15 +54,16 @@ def loaded(origins: Iterable[Origin], declared: Iterable[Fact]) -> list[RuleSet]
     return None if problems else sets
 
 
-def _configured(file: Path | None) -> list[Origin] | None:
-    """The sets of a configuration, or the shipped rules where none is named and none is installed."""
+def _configured(file: Path | None, site: Path | None) -> list[Origin] | None:
+    """The sets of a configuration, or the shipped rules and the site's where none is named and none is installed."""
     from gateway import config
-    from gateway.rulesets import origin_of, origins_of
+    from gateway.rulesets import origin_of, origins_of, with_site
 
     if file is None and not config.DEFAULT_PATH.exists():
-        return [origin_of(config.RulesSettings())]
+        return [origin_of(config.RulesSettings(site=site) if site else config.RulesSettings())]
     try:
-        return list(origins_of(config.load(file or config.DEFAULT_PATH)))
+        settings = config.load(file or config.DEFAULT_PATH)
+        return list(origins_of(with_site(settings, site) if site else settings))
     except config.ConfigError as error:
         print_problems(error.problems)
         return None

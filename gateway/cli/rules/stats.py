@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.cli.options import WRONG
 
 if TYPE_CHECKING:
+    from gateway.cli.rules.statscount import Counted
     from gateway.tuning.picture import Panel
     from gateway.tuning.statistics import Statistics
 
@@ -34,8 +35,8 @@ def stats(options: argparse.Namespace) -> int:
     if counted is None:
         return WRONG
     found = statistics(counted.tally, counted.profiles.all)
-    _print(options, found, counted.profiles.digests, counted.remarks)
-    return _draw(options.picture, found) if options.picture else 0
+    _print(options, found, counted)
+    return _draw(options.picture, found, counted) if options.picture else 0
 
 
 def picture_path(text: str) -> Path:
@@ -46,42 +47,44 @@ def picture_path(text: str) -> Path:
     return path
 
 
-def _print(options: argparse.Namespace, found: "Statistics", versions: dict[str, str], remarks: dict[str, int]) -> None:
+def _print(options: argparse.Namespace, found: "Statistics", counted: "Counted") -> None:
     from gateway.cli.rules.statsreport import report
     from gateway.cli.rules.statsrows import show
 
     if options.json:
-        print(json.dumps({"versions": versions, **remarks, **report(found)}, indent=2))
+        print(json.dumps({"versions": counted.profiles.digests, **counted.remarks, **report(found)}, indent=2))
     else:
-        show(found, remarks)
+        show(found, counted.profiles.digests, counted.remarks)
 
 
 def _can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def _draw(path: Path, found: "Statistics") -> int:
+def _draw(path: Path, found: "Statistics", counted: "Counted") -> int:
     from gateway.tuning.picture import LIGHT, Format, draw, panels
 
     drawn = panels(found)
     if not drawn:
         return _wrong("no message has a score: there is nothing to draw")
     try:
-        path.write_bytes(draw(drawn, LIGHT, Format.PNG) if path.suffix == IMAGE else _page(drawn, found))
+        path.write_bytes(draw(drawn, LIGHT, Format.PNG) if path.suffix == IMAGE else _page(drawn, found, counted))
     except OSError as error:
         return _wrong(f"{path}: {error.strerror}")
     return 0
 
 
-def _page(panels: "Sequence[Panel]", found: "Statistics") -> bytes:
+def _page(panels: "Sequence[Panel]", found: "Statistics", counted: "Counted") -> bytes:
     from gateway.tuning.page import page
     from gateway.tuning.picture import DARK, LIGHT, Format, draw
+    from gateway.tuning.words import said
 
     schemes = {"light": LIGHT, "dark": DARK}
     pictures = {
         scheme: [draw([panel], palette, Format.SVG).decode() for panel in panels] for scheme, palette in schemes.items()
     }
-    return page("Scores and thresholds", found, pictures).encode()
+    lines = said(found, counted.profiles.digests, counted.remarks)
+    return page("Scores and thresholds", lines, found, pictures).encode()
 
 
 def _wrong(text: str) -> int:

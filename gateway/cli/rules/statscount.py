@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from gateway.cli.options import asking, print_problems
+from gateway.cli.progress import tell_progress
 from gateway.cli.rules.comparison import is_judged, recorded
 from gateway.cli.rules.recording import Recordings, opened
 from gateway.cli.rules.sets import settings_of
@@ -22,6 +23,7 @@ from gateway.learning.files import Unread
 from gateway.policy.profiles import Profiles
 from gateway.policy.replay import Replay
 from gateway.policy.rules import RulesError
+from gateway.policy.verdict import Action
 from gateway.printable import printable
 from gateway.system.dns import DnsResolver
 from gateway.tomlfile import Problem
@@ -31,7 +33,7 @@ from gateway.tuning.tally import Tally
 if TYPE_CHECKING:
     from gateway.journal.feedback import Feedback
 
-STEP = 10  # messages after which the terminal is told how many there were
+REFUSING = (Action.DEFER, Action.REJECT)  # nobody who could say what it was has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def over_journal(options: argparse.Namespace) -> Counted | None:
 
 
 def _counted(recordings: Recordings, since: float, until: float | None) -> Counted:
-    tally, replay, unjudged = Tally(), Replay(recordings.profiles), 0
+    tally, replay, unjudged, refused = Tally(), Replay(recordings.profiles), 0, 0
     words = _words(recordings.place, since)
     said = {one.id: Known(one.verdict.value) for one in words if one.id}
     unseen = set(said)
@@ -65,8 +67,11 @@ def _counted(recordings: Recordings, since: float, until: float | None) -> Count
             unjudged += 1
             continue
         unseen.discard(entry.id)
-        tally.add(sighted(entry.id, said.get(entry.id, Known.UNKNOWN), replay.outcome(recorded(entry))))
-    remarks = {"unjudged": unjudged, "feedback_elsewhere": len(unseen) + len(words) - len(said)}
+        known = said.get(entry.id, Known.UNKNOWN)
+        refused += known is Known.UNKNOWN and entry.action in REFUSING
+        tally.add(sighted(entry.id, known, replay.outcome(recorded(entry))))
+    elsewhere = len(unseen) + len(words) - len(said)
+    remarks = {"unjudged": unjudged, "refused": refused if words else 0, "feedback_elsewhere": elsewhere}
     return Counted(tally=tally, profiles=recordings.profiles, remarks=remarks)
 
 
@@ -97,11 +102,9 @@ def over_directories(options: argparse.Namespace) -> Counted | None:
 
 
 def _watched(mail: Iterable[KnownMail | Unread]) -> Iterator[KnownMail | Unread]:
-    """Where somebody looks on, he is told how far it has come: spamd takes its time."""
-    looked_at = sys.stderr.isatty()
+    """It is told how far it has come: spamd takes its time."""
     for number, each in enumerate(mail, 1):
-        if looked_at and number % STEP == 0:
-            print(f"\r{number} messages", end="\r", file=sys.stderr, flush=True)
+        tell_progress(number)
         yield each
 
 

@@ -13,25 +13,18 @@ from gateway.tuning.sighting import Known
 from gateway.tuning.statistics import RuleStatistics, Statistics
 from gateway.tuning.tally import UNDECIDABLE
 from gateway.tuning.thresholds import Measure
-from gateway.tuning.words import NONE, counted, percent, thresholds_at
+from gateway.tuning.words import NONE, percent, said, thresholds_at
 
 NAMED = 5  # false positives of a rule
 OVERLAPS = 3  # rules that hit the same messages most; JSON has all
-REMARKS = {
-    "unjudged": "not counted: {:,} without a verdict of rules",
-    "feedback_elsewhere": "not counted: feedback about {:,} messages that are not among these",
-    "unreadable": "not counted: {:,} that cannot be read",
-}
 
 Cells = Sequence[str]
 
 
-def show(found: Statistics, remarks: Mapping[str, int]) -> None:
+def show(found: Statistics, versions: Mapping[str, str], remarks: Mapping[str, int]) -> None:
     console = make_console()
-    console.print(Text(counted(found)), soft_wrap=True)
-    for key, number in remarks.items():
-        if number:
-            console.print(Text(REMARKS[key].format(number)), soft_wrap=True)
+    for each in said(found, versions, remarks):
+        console.print(Text(each), soft_wrap=True)
     for table in (_verdicts(found), _rules(found), _curves(found)):
         if rows := list(table):
             console.print()

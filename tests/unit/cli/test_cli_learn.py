@@ -143,7 +143,7 @@ async def test_a_file_that_cannot_be_read_does_not_stop_the_others(site, capsys)
         f"mailward learn: {site.root}/missing: No such file or directory",
         f"mailward learn: {site.root}/empty: it is empty",
     ]
-    assert printed.out.startswith("1 messages, 2 not read\n")
+    assert printed.out.startswith("1 message, 2 not read\n")
     assert [said.id for said in site.feedback()] == ["m1"]
 
 

@@ -68,6 +68,28 @@ def test_messages_are_judged_by_the_configuration_alone(tmp_path: Path, capsys: 
     assert "no DIR goes with --messages" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("action", ["check", "test"])
+def test_rules_stand_in_place_of_the_site_s_before_they_are_put_there(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they change are shipped rules; a candidate and what the site has now are another matter."""
+    changed = '[[rule]]\nid = "spam-reject"\nwhen = "total >= 12"\n' + KEPT.replace("spam.score = 6", "spam.score = 12")
+    written(tmp_path / "site", "broken")
+    config = tmp_path / "mailward.toml"
+    config.write_text(
+        'hostname = "mx.example.org"\ndomains = ["example.org"]\n[route.default]\nhosts = ["maildir:///nowhere"]\n'
+        f'[rules]\nsite = "{tmp_path}/site"\ncandidate = "{tmp_path}/site"\n'
+    )
+    instead = str(written(tmp_path / "next", changed.replace("facts = { ", "facts = { total = 12, ", 1)))
+    assert run(action, "--config", str(config), "--rules", instead) == 0
+    assert run(action, "--config", str(config)) == 2
+    capsys.readouterr()
+    assert run(action, "--config", str(config), "--rules", str(tmp_path / "nothing")) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/nothing:1:1: is no directory\n"
+    assert run(action, "--rules", instead, instead) == 2
+    assert "no DIR goes with it" in capsys.readouterr().err
+
+
 def test_check_prints_every_error_where_editors_look_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(tmp_path, RULE.replace("spam.score", "spam.scroe").replace("reject", "rejct"))
     assert rules.check([Origin((tmp_path,))], DECLARED) == 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -114,6 +115,18 @@ def test_rules_in_force_judge_what_others_have_judged_then(place: str, tmp_path:
     assert (at_8["spam"], at_8["ham"], at_8["messages"], at_8["spam_share"], at_8["ham_share"]) == (2, 0, 3, 1.0, 0.0)
 
 
+def test_mail_that_was_refused_is_known_to_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So it is told how much of it recall leaves out; once something is known at all."""
+    config, sqlite = configured(tmp_path), f"sqlite://{tmp_path}/journal.db"
+    refused = (letter(2, 9.0, action="reject"), letter(3, 9.0, action="reject"), letter(4, 9.0, action="defer"))
+    note(sqlite, letter(1, 9.0), *refused)
+    assert stats(config) == 0
+    assert "refused" not in capsys.readouterr().out
+    note(sqlite, letter(5, 9.0), m1=Kind.SPAM, m2=Kind.SPAM)
+    assert stats(config) == 0
+    assert "\nnot known: 2 that were refused, " in capsys.readouterr().out
+
+
 @pytest.fixture
 def sqlite(config: Path) -> str:
     return f"sqlite://{config.parent}/journal.db"
@@ -126,12 +139,10 @@ def test_people_are_shown_tables(config: Path, sqlite: str, capsys: pytest.Captu
     note(sqlite, *records, unread, refused, m1=Kind.SPAM, m2=Kind.HAM)
     assert stats(config) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[:3] == [
-        "5 verdicts, 1 of known spam and 1 of known ham; 5 with a score of spamd",
-        "not counted: 1 without a verdict of rules",
-        "",
-    ]
-    assert lines[3:8] == [
+    assert lines[0] == "5 verdicts, 1 of known spam and 1 of known ham; 5 with a score of spamd"
+    assert re.fullmatch("judged by [0-9a-f]{12}", lines[1])
+    assert lines[2:4] == ["not counted: 1 without a verdict of rules", ""]
+    assert lines[4:9] == [
         "verdict all share spam ham",
         "accept 1 20.0% 0 0",
         "quarantine 1 20.0% 0 1",

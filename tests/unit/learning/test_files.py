@@ -42,6 +42,29 @@ def test_links_in_a_directory_are_not_followed(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path / "in") == ["in/1"]
 
 
+def test_a_maildir_is_none_whose_parts_are_links(tmp_path: Path) -> None:
+    tree(tmp_path, "ann/cur/1", "ann/new/2", "bob/new/3", "bob/.hidden")
+    (tmp_path / "bob/cur").symlink_to(tmp_path / "ann/cur")
+    assert names(tmp_path, tmp_path / "bob") == ["bob/new/3"]
+
+
+def test_directories_may_be_nested_as_deep_as_a_path_can_be(tmp_path: Path) -> None:
+    depth = range(1500)
+    with contextlib.chdir(tmp_path):
+        for _ in depth:
+            os.mkdir("a")
+            os.chdir("a")
+        Path("letter").touch()
+        try:
+            found = list(files_of([tmp_path]))
+        finally:  # whoever removes it later would do so by recursion
+            os.remove("letter")
+            for _ in depth:
+                os.chdir("..")
+                os.rmdir("a")
+    assert found == [tmp_path.joinpath(*["a" for _ in depth], "letter")]
+
+
 @contextlib.contextmanager
 def unprivileged() -> Iterator[None]:
     """Root may read everything."""

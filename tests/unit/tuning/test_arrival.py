@@ -119,3 +119,12 @@ def reading(part: bytes) -> Work:
 def test_of_a_header_that_is_too_large_nothing_is_taken() -> None:
     raw = b"X: " + b"x" * MAX_HEADER + b"\r\n" + BROUGHT + LETTER
     assert arrival(raw) == Arrival(octets=raw)
+
+
+def test_names_of_any_length_are_read_in_linear_time() -> None:
+    run_within(naming, 1980, milliseconds=1500, mebibytes=256)  # some 50 ms; what is quadratic takes half a minute
+
+
+def naming(length: int) -> Work:
+    raw = (b"Received: from " + b"x" * length + b"\r\n") * (MAX_HEADER // (length + 17)) + LETTER
+    return lambda: arrival(raw)

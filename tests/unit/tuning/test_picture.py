@@ -101,8 +101,9 @@ def test_a_page_is_whole_in_light_and_in_dark(tmp_path: Path) -> None:
         scheme: [draw(panels(statistics), palette, Format.SVG).decode()]
         for scheme, palette in (("light", LIGHT), ("dark", DARK))
     }
-    text = page("Scores & <thresholds>", statistics, drawn)
+    text = page("Scores & <thresholds>", ["judged by 1 & 2", "not counted: 3"], statistics, drawn)
     assert "<h1>Scores &amp; &lt;thresholds&gt;</h1>" in text
+    assert "<p>judged by 1 &amp; 2<br>not counted: 3</p>" in text
     assert text.count("<svg") == 2
     assert "<?xml" not in text
     assert not re.search(r"(?:src|href)=\"(?!#)|url\((?!#)|@import|<script", text), "everything is in the page"

@@ -59,6 +59,7 @@ def test_thresholds_are_the_numbers_that_rules_compare_scores_with(tmp_path: Pat
                 "when = 'dkim.partial and (spam.score > 3.5 or 1 <= total < 5)'\nthen = 'tag'",
                 "when = 'not spam.score > spam.required'\nthen = 'tag'",  # no number
                 "when = 'message.size > 7 and recipient.count in (1, 2)'\nthen = 'tag'",
+                "when = 'total >= 1_000_000_000'\nthen = 'tag'",  # no picture could reach there
             )
         ],
         required=5.0,

@@ -1,19 +1,19 @@
-"""CPU that the front alone needs for a message: its visits say yes at once. Run: python tests/bench/bench_session.py
+"""The front alone: a message comes in by SMTP, and its visits say yes at once.
 
 The front runs in a process of its own; its CPU time is the kernel's, so the client's work does not count.
 """
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import socket
-import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 import uvloop
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.connection import Connection, Role
 from gateway.door import SmtpDoor
@@ -29,18 +29,29 @@ from gateway.system.board import Region
 from gateway.system.listening import bind
 from gateway.system.spool import Spool
 from gateway.system.threads import DiskThreads
+from tests.bench import processes
+from tests.bench.measured import Measured
+from tests.bench.timing import Effort
 
 OK = reply("250 2.0.0", "OK")
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-ROUNDS = (
-    ("DATA", 4_000, 3000, "new"),
-    ("DATA", 4_000, 5000, "persistent"),
-    ("DATA", 100_000, 1000, "persistent"),
-    ("DATA", 10_000_000, 20, "persistent"),
-    ("BDAT", 4_000, 5000, "persistent"),
-    ("BDAT", 10_000_000, 20, "persistent"),
-)
 CHUNK = 1 << 20  # octets of a chunk of BDAT
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    verb: str
+    size: int
+    connection: str
+
+
+WAYS = {  # and how many messages
+    Way("DATA", 4_000, "new"): 500,
+    Way("DATA", 4_000, "persistent"): 1000,
+    Way("DATA", 100_000, "persistent"): 200,
+    Way("DATA", 10_000_000, "persistent"): 5,
+    Way("BDAT", 4_000, "persistent"): 1000,
+    Way("BDAT", 10_000_000, "persistent"): 5,
+}
 
 
 class Yes:
@@ -88,14 +99,8 @@ async def listen(pipe: Pipe) -> None:
     acceptor.close()
 
 
-def serve(loop: str, pipe: Pipe) -> None:
-    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-        runner.run(listen(pipe))
-
-
-def cpu(pid: int) -> float:
-    """Milliseconds that a process has run, with all its threads."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e6
+def serve(pipe: Pipe) -> None:
+    uvloop.run(listen(pipe))
 
 
 def message(size: int) -> bytes:
@@ -146,21 +151,19 @@ def drive(port: int, verb: str, octets: bytes, count: int, connection: str) -> N
     client.quit()
 
 
-def main() -> None:
-    for loop in LOOPS:
-        pipe, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=serve, args=(loop, theirs), daemon=True)
-        process.start()
-        pid, port = pipe.recv()
-        drive(port, "DATA", message(4_000), 200, "new")
-        for verb, size, count, connection in ROUNDS:
-            octets, before = message(size), cpu(pid)
-            drive(port, verb, octets, count, connection)
-            spent = (cpu(pid) - before) / count
-            print(f"{loop:8} {verb} {size:>10,} octets, {connection:10} {spent:8.3f} ms CPU a message")
-        process.terminate()
-        process.join()
-
-
-if __name__ == "__main__":
-    main()
+def measure(effort: Effort) -> Iterator[Measured]:
+    pipe, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
+    process.start()
+    pid, port = pipe.recv()
+    drive(port, "DATA", message(4_000), 200, "new")
+    values: dict[Way, list[float]] = {way: [] for way in WAYS}
+    for _, (way, usual) in itertools.product(range(effort.rounds), WAYS.items()):
+        octets, count, before = message(way.size), effort.calls(usual), processes.cpu([pid])
+        drive(port, way.verb, octets, count, way.connection)
+        values[way].append((processes.cpu([pid]) - before) / count)
+    process.terminate()
+    process.join()
+    for way, found in values.items():
+        name = f"front, {way.verb} of {way.size:,} octets, {way.connection} connection"
+        yield Measured(name=name, unit="ms", values=tuple(found))

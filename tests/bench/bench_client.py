@@ -1,16 +1,14 @@
-"""CPU time of handing a 4 KB message to a next hop on a connection that is used again.
+"""Handing a 4 KB message to a next hop on a connection that is used again. The sink is in a process of its own.
 
-    python -m tests.bench.bench_delivery [BATCHES]
-
-The sink runs in a process of its own, so that only our side is counted. Each way a transaction can go is timed: held
-(RCPT asked, then straight to DATA), replayed (left after RCPT, MAIL and RCPT again), and unverified (asked once,
-after the message).
+Each way a transaction can go: held (RCPT asked, then straight to DATA), replayed (left after RCPT, MAIL and RCPT
+again), and unverified (asked once, after the message).
 """
 
 import asyncio
+import contextlib
 import multiprocessing
-import sys
-import time
+from collections.abc import Iterator
+from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from typing import cast
 
@@ -18,6 +16,8 @@ import uvloop
 
 from gateway.delivery.downstream import SmtpRoute, Verification
 from gateway.delivery.endpoint import Endpoint, Protocol
+from tests.bench.measured import Measured
+from tests.bench.timing import Effort, Task, alternate, awaiting
 from tests.support.deliveries import CONNECTION, envelope, recipient, route, stamped
 
 MESSAGE = stamped(b"Subject: bench\r\n\r\n" + (b"x" * 70 + b"\r\n") * 56)
@@ -72,35 +72,18 @@ async def one(hop: SmtpRoute) -> None:
         raise RuntimeError(str(outcome))
 
 
-async def run(endpoint: Endpoint, batches: int) -> dict[str, float]:
-    """Microseconds of CPU a message, by way: those of the quickest batch, since a busy machine only adds."""
-    spent = {}
-    for way, manner in WAYS.items():
-        with route(endpoint, max_messages=10**9, max_age=3600.0, **manner) as hop:  # type: ignore[arg-type]
-            await one(hop)
-            spent[way] = min([await batch(hop) for _ in range(batches)])
-    return spent
-
-
-async def batch(hop: SmtpRoute) -> float:
-    began = time.process_time()
-    for _ in range(BATCH):
-        await one(hop)
-    return (time.process_time() - began) / BATCH * 1e6
-
-
-def main() -> None:
-    batches = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+def measure(effort: Effort) -> Iterator[Measured]:
     receiving, sending = multiprocessing.Pipe(duplex=False)
-    sink = multiprocessing.Process(target=serve, args=(sending,), daemon=True)
+    sink = multiprocessing.get_context("spawn").Process(target=serve, args=(sending,), daemon=True)
     sink.start()
     endpoint = Endpoint(protocol=Protocol.SMTP, host="127.0.0.1", port=receiving.recv())
-    for name, factory in (("uvloop", uvloop.new_event_loop), ("asyncio", asyncio.new_event_loop)):
-        with asyncio.Runner(loop_factory=factory) as runner:
-            for way, microseconds in runner.run(run(endpoint, batches)).items():
-                print(f"{name:8} {way:11} {microseconds:7.1f} microseconds of CPU a message of {MESSAGE.size} octets")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, contextlib.ExitStack() as stack:
+        tasks = {}
+        for way, manner in WAYS.items():
+            hop = stack.enter_context(route(endpoint, max_messages=10**9, max_age=3600.0, **manner))  # type: ignore[arg-type]
+            tasks[way] = Task(awaiting(runner, partial(one, hop)), BATCH)
+        times = alternate(effort, **tasks)
     sink.terminate()
-
-
-if __name__ == "__main__":
-    main()
+    sink.join()
+    for way, values in times.items():
+        yield Measured(name=f"client, 4 KB to a next hop, {way}", unit="ms", values=values)

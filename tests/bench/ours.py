@@ -1,0 +1,32 @@
+"""The gateway as it is measured: all checks, the shipped rules, log and journal on, no spamd."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench.traffic import Sink
+from tests.support.gateway import RunningGateway, running_gateway
+
+MORE = """\
+[route.default]
+hosts = ["smtp://127.0.0.1:{port}"]
+tls = "never"
+
+[session]
+max_connections = {connections}
+max_connections_per_address = {connections}
+max_connections_per_prefix = {connections}
+
+[spamd]
+enabled = false
+"""
+
+
+@contextlib.contextmanager
+def gateway_before(
+    behind: Sink, root: Path, *, dns: str, workers: int, connections: int = 2100, more: str = ""
+) -> Iterator[RunningGateway]:
+    """`connections` is the limit of open ones, also from one address, since the generator has few."""
+    text = MORE.format(port=behind.port, connections=connections) + more
+    with running_gateway(root, dns=dns, more=text, workers=workers, journal="enabled = true") as gateway:
+        yield gateway
