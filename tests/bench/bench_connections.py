@@ -20,7 +20,7 @@ CROWDS = (2_000, 10_000)
 WORKERS = 2
 ROOM = 200  # connections, for the letters
 SETTLE = 3.0  # seconds, until what the loops freed is given back
-MEMORY = {PLAIN: at_most(20), TLS: at_most(50)}  # KiB of an idle connection, the first time
+MEMORY = {PLAIN: at_most(20), TLS: at_most(100)}  # KiB of an idle connection, the first time
 LOAD = Shape(connections=8, seconds=3.0)
 
 
@@ -46,7 +46,7 @@ def _crowded(effort: Effort, stand: Stand, count: int, way: str) -> Iterator[Mea
                 memory.append((_memory(gateway) - before) / count)
                 rates["crowded"].append(_rate(gateway, stand, f"crowded-{count}-{way}-{number}"))
             crowds.append(crowd)
-    yield Measured(name=f"a worker before {name}", unit="KiB", values=(idle / WORKERS,), goal=at_most(64 * 1024))
+    yield Measured(name=f"a worker before {name}", unit="KiB", values=(idle / WORKERS,), goal=at_most(60 * 1024))
     refused = sum(crowd.wanted - crowd.let_in for crowd in crowds)
     if way == PLAIN:
         kept = ratios(rates["crowded"], rates["alone"])

@@ -20,7 +20,7 @@ from tests.support.mailbytes import subject_of, wire
 from tests.support.signing import rsa_key, signed
 
 SIZES = {"4 KB": 4_000, "100 KB": 100_000, "10 MB": 10_000_000}
-GOALS = {"4 KB": at_most(0.25), "10 MB": at_most(60)}  # milliseconds
+GOALS = {"4 KB": at_most(0.15), "10 MB": at_most(60)}  # milliseconds
 HEADER = wire(
     "From: Ann <ann@example.org>\nTo: bob@example.net\nSubject: A  letter\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"
 )

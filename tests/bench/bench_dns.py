@@ -56,7 +56,7 @@ def _times(effort: Effort, runner: asyncio.Runner, address: str) -> Iterator[Mea
         runner.run(one.close())
     yield Measured(name="DNS, a cached answer, peeked at", unit="ms", values=times["peeked"])
     yield Measured(name="DNS, a cached answer, awaited", unit="ms", values=times["cached"])
-    yield Measured(name="DNS, a new question", unit="ms", values=times["asked"], goal=at_most(0.3))
+    yield Measured(name="DNS, a new question", unit="ms", values=times["asked"], goal=at_most(0.2))
     together = tuple(spent / AT_ONCE for spent in times["together"])
     yield Measured(name=f"DNS, one of {AT_ONCE} new questions at once", unit="ms", values=together)
 

@@ -44,8 +44,8 @@ def _found(points: Sequence[Point]) -> Iterator[Measured]:
             yield Measured(name=f"{point.load}, {point.system}: slowest of a hundred", unit="ms", values=point.p99)
     alone, direct = by_load["small, 1 at once", ONE], by_load["small, 1 at once", DIRECT]
     added = tuple(our - their for our, their in zip(alone.p50, direct.p50, strict=True))
-    yield Measured(name="one at a time: added to the direct median", unit="ms", values=added, goal=at_most(4))
+    yield Measured(name="one at a time: added to the direct median", unit="ms", values=added, goal=at_most(2))
     more = ratios(by_load[COMPARED, TWO].cpu, by_load[COMPARED, ONE].cpu)
-    yield Measured(name="two workers: CPU a letter, beside one", unit="times", values=more, goal=at_most(1.15))
+    yield Measured(name="two workers: CPU a letter, beside one", unit="times", values=more, goal=at_most(1.08))
     faults = sum(point.lost + point.repeated + sum(point.failures.values()) for point in points)
     yield Measured(name="lost, twice or failed, of all", unit="letters", values=(faults,), goal=at_most(0))

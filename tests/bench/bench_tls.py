@@ -34,7 +34,7 @@ def measure(effort: Effort) -> Iterator[Measured]:
     for way, found in values.items():
         yield Measured(name=f"a letter on a connection, {way}: CPU", unit="ms", values=tuple(found))
     more_spent = tuple(tls - plain for plain, tls in zip(values[PLAIN], values[TLS], strict=True))
-    yield Measured(name="STARTTLS: CPU more", unit="ms", values=more_spent, goal=at_most(4))
+    yield Measured(name="STARTTLS: CPU more", unit="ms", values=more_spent, goal=at_most(1.5))
 
 
 def _bring(gateway: RunningGateway, stand: Stand, way: str, count: int) -> None:
