@@ -4,10 +4,16 @@ section 3.2.2). They may nest, and a backslash takes its meaning from what follo
 
 import re
 
+# In Python 3.11.0 to 3.11.4 a possessive group loses its place where it begins to match once more and fails, as it does
+# at a comment without an end (python/cpython#106052): those with comments in them are greedy, and bounded, since a
+# greedy group remembers each turn.
+_TURNS = 200
 _LEAF = r"\([^()\\]*+\)"  # a comment that holds no other: a regular expression passes over these many times faster
+_PLAIN = r"[^(\\]*+(?:\\.[^(\\]*+)*+"
+_WITHIN = r"[^()\\]*+(?:\\.[^()\\]*+)*+"
 _outside_re = re.compile(rf"((?:[^(\\]++|\\.)++)|{_LEAF}", re.DOTALL)
-_without_branches_re = re.compile(rf"(?:[^(\\]++|\\.|{_LEAF})*+", re.DOTALL)
-_to_parentheses_re = re.compile(rf"(?:[^()\\]++|\\.|{_LEAF})*+(\(+|\)+)", re.DOTALL)
+_without_branches_re = re.compile(rf"{_PLAIN}(?:{_LEAF}{_PLAIN}){{0,{_TURNS}}}", re.DOTALL)
+_to_parentheses_re = re.compile(rf"{_WITHIN}(?:{_LEAF}{_WITHIN}){{0,{_TURNS}}}(\(+|\)+)", re.DOTALL)
 
 
 def end_of_comment(text: str, start: int) -> int:

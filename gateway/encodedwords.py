@@ -11,7 +11,7 @@ MAX_SHOWN = 1000  # octets that are decoded; more of a field than one line holds
 
 # Spaces and question marks may not stand in a word (RFC 2047 section 2), but many write them, and readers decode them.
 _encoded_word_re = re.compile(
-    r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z-]*)?\?([BbQq])\?((?:[^?=]|=(?!\?[^=])|\?(?!=))*+)\?=(\s+(?==\?))?"
+    r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z-]*)?\?([BbQq])\?((?:[^?=]|=(?!\?[^=])|\?(?!=))*)\?=(\s+(?==\?))?"
 )
 
 # Python keeps every name that it was asked for, known or not, for ever; so it is asked for those that it has, spelt in

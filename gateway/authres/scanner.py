@@ -12,7 +12,7 @@ _sub_domain = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _domain_name = rf"{_sub_domain}(?:\.{_sub_domain})+"  # RFC 6376 section 3.5
 
 _space_re = re.compile(r"\s*")
-_simple_cfws_re = re.compile(r"(?:\s|\([^()\\]*+\))*+")
+_simple_cfws_re = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+){0,200}")  # greedy, as in comments.py; what is left comes next
 _quoted_pair_re = re.compile(r"\\(.)", re.DOTALL)
 _control_re = re.compile(r"[\x00-\x1f\x7f]")
 _keyword_re = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]")
@@ -28,7 +28,7 @@ class Scanner:
     """A position in the value of a field. A method that reads something fails with AuthresError where it is not
     there."""
 
-    ADDRESS = rf"(?:{_atext}++(?:\.{_atext}++)*+)?@{_domain_name}"  # [ local-part ] "@" domain-name
+    ADDRESS = rf"(?:{_atext}++(?:\.{_atext}++)*)?@{_domain_name}"  # [ local-part ] "@" domain-name
 
     _token_re = re.compile(TOKEN)
     _address_re = re.compile(ADDRESS)

@@ -31,7 +31,7 @@ async def test_a_250_that_comes_with_the_354_is_no_answer_to_the_message() -> No
 async def test_an_answer_too_many_is_not_taken_for_that_of_the_next_command(extra: str) -> None:
     async with Downstream() as server:
         with route(server.endpoint) as hop:
-            session = await hop.pool.take()
+            session = await hop.pool.take("net")
             await session.transact([b"MAIL FROM:<>\r\n", b"RCPT TO:<bob@example.org>\r\n"])
             server.say(extra)
             await until(lambda: not session.usable)

@@ -151,7 +151,7 @@ async def test_what_is_accepted_under_overload_is_delivered_once_and_all_else_is
     tmp_path: Path, dns: str, sink: Sink
 ) -> None:
     session = "max_connections = 30\nmax_connections_per_address = 2"
-    limits = "messages = 3\nmemory = 1_048_576\nspool_memory = 65_536"
+    limits = "messages = 3\nwaiting = 0\nmemory = 1_048_576\nspool_memory = 65_536"
     fates: dict[str, str] = {}
 
     async def insist(number: int) -> None:
