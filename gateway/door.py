@@ -70,4 +70,4 @@ class SmtpDoor:
 
 def _address_of(peer: tuple[Any, ...]) -> IPv4Address | IPv6Address:
     host = peer[0]
-    return plain_address(IPv6Address(host) if ":" in host else IPv4Address(host))
+    return plain_address(IPv6Address(host)) if ":" in host else IPv4Address(socket.inet_aton(host))

@@ -5,8 +5,8 @@ second one hides nothing. They are known as they came, before anything was stamp
 """
 
 import re
-from collections import Counter
 from collections.abc import Collection
+from functools import lru_cache
 
 from gateway.encodedwords import decode_words
 from gateway.facts import Fact, FactType, FactValue, Stage
@@ -58,14 +58,20 @@ def header_fact(name: str) -> Fact:
 
 def repeated(message: Message) -> tuple[str, ...]:
     """Which of SINGLE are there more than once."""
-    counted = Counter(field.name for field in message.fields)
-    return tuple(name for name in SINGLE if counted[name] > 1)
+    more = {name for name, fields in message.by_name.items() if len(fields) > 1}
+    return tuple([name for name in SINGLE if name in more]) if more else ()
 
 
 def header_facts(message: Message, wanted: Collection[str]) -> dict[str, FactValue]:
     """Those of the wanted facts that are about the header: of each field the first MAX_SHOWN octets."""
     return {
-        fact: tuple(decode_words(field.value) for field in message.named(fact.removeprefix(PREFIX))[:MAX_VALUES])
-        for fact in wanted
-        if fact.startswith(PREFIX)
+        fact: tuple(decode_words(field.value) for field in message.named(name)[:MAX_VALUES])
+        for fact, name in _fields_of(frozenset(wanted))
     }
+
+
+@lru_cache(8)
+def _fields_of(facts: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Those that are about the header, with the names of their fields. Sets of rules are few, and read again and again;
+    those before a reload make room."""
+    return tuple((fact, fact.removeprefix(PREFIX)) for fact in facts if fact.startswith(PREFIX))

@@ -24,7 +24,7 @@ from gateway.delivery.base import NextHop
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope, Recipient
 from gateway.facts import Facts, Stage
-from gateway.judgement import facts_of, judge, judge_by_candidate, rules_for
+from gateway.judgement import facts_of, judge, judge_by_candidate, judge_scored, rules_for
 from gateway.message import Content, HeaderTooLarge, Stamped, parse_message
 from gateway.parts import Parts
 from gateway.policy.verdict import Action, Verdict
@@ -70,32 +70,34 @@ class Examination:
 
 async def examine(parts: Parts, arrival: Arrival) -> Examination:
     """Check, judge, stamp, score, judge again, mark and seal. Nothing is handed on."""
-    subject, answers = Subject(connection=arrival.connection, envelope=arrival.envelope), arrival.early
+    connection, envelope, answers = arrival.connection, arrival.envelope, arrival.early
     try:
         message = parse_message(arrival.content, max_header=parts.limits.header_size)
     except HeaderTooLarge:
+        subject = Subject(connection=connection, envelope=envelope)
         return _refused_unread(parts, subject, answers, HEADER_TOO_LARGE)
-    subject = replace(subject, message=message, author=find_author(message))
+    subject = Subject(connection=connection, envelope=envelope, message=message, author=find_author(message))
     if loop_problem(message, parts.hostname, parts.limits.received, parts.limits.own_received):
         return _refused_unread(parts, subject, answers, LOOPING)
 
     answers |= await ask(parts.waves.message, subject, answers)
     answers |= await ask(parts.waves.conclusion, subject, answers)
     facts = facts_of(parts, subject, answers)
-    verdict = judge(parts, facts, arrival.envelope, until=Stage.AUTHENTICATED)
+    verdict = judge(parts, facts, envelope, until=Stage.AUTHENTICATED)
     if verdict.action.refuses:
-        candidate = judge_by_candidate(parts, facts, arrival.envelope, until=Stage.AUTHENTICATED)
+        candidate = judge_by_candidate(parts, facts, envelope, until=Stage.AUTHENTICATED)
         return Examination(subject=subject, answers=answers, facts=facts, verdict=verdict, candidate=candidate)
 
-    going_on = replace(message, content=arrival.cleaned or message.content)
+    going_on = replace(message, content=arrival.cleaned) if arrival.cleaned else message
     stamped = stamp(going_on, authserv_id=parts.identity, ours=trace_fields(parts, subject, answers))
-    scanned = replace(subject, copy=for_scanners(stamped), unscanned_by=verdict.unscanned_by)
-    scored = await ask(parts.waves.scoring, scanned, answers)
+    copy, unscanned_by = for_scanners(stamped), verdict.unscanned_by
+    scanned = replace(subject, results=answers.results, copy=copy, unscanned_by=unscanned_by)
+    scored = await run_wave(parts.waves.scoring, scanned)
     answers, facts = answers | scored, {**facts, **scored.facts()}
-    verdict = judge(parts, facts, arrival.envelope, until=Stage.SCORED)
+    verdict = judge_scored(parts, facts, envelope, verdict)
     marked = edit(stamped, verdict.edits).topped_with(marks(verdict, facts))
     sealed = marked if verdict.action.refuses else await seal(parts, subject, answers, marked)
-    candidate = judge_by_candidate(parts, facts, arrival.envelope, until=Stage.SCORED)
+    candidate = judge_by_candidate(parts, facts, envelope, until=Stage.SCORED)
     return Examination(
         subject=subject, answers=answers, facts=facts, verdict=verdict, candidate=candidate, stamped=sealed
     )
@@ -279,4 +281,4 @@ def next_hop(parts: Parts, recipient: Recipient, route: str = "") -> NextHop | R
 
 async def ask(wave: Wave, subject: Subject, before: Answers) -> Answers:
     """Run a wave of checks, which see what those before have found."""
-    return await run_wave(wave, replace(subject, results=before.results))
+    return await run_wave(wave, subject.knowing(before.results))

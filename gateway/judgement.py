@@ -40,6 +40,11 @@ def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Ve
     return _judged(parts, rules_for(parts.profiles, envelope), facts, envelope, until)
 
 
+def judge_scored(parts: Parts, facts: Facts, envelope: Envelope, verdict: Verdict) -> Verdict:
+    """As `judge` until the last stage, on top of what it has decided on the same message until the one before."""
+    return _judged(parts, rules_for(parts.profiles, envelope), facts, envelope, Stage.SCORED, verdict)
+
+
 def judge_by_candidate(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict | None:
     """What the candidate would decide on the same facts; None where there is none. It is recorded, never acted on."""
     if parts.candidate is None:
@@ -47,11 +52,13 @@ def judge_by_candidate(parts: Parts, facts: Facts, envelope: Envelope, *, until:
     return _judged(parts, rules_for(parts.candidate, envelope), facts, envelope, until)
 
 
-def _judged(parts: Parts, rules: RuleSet, facts: Facts, envelope: Envelope, until: Stage) -> Verdict:
+def _judged(
+    parts: Parts, rules: RuleSet, facts: Facts, envelope: Envelope, until: Stage, earlier: Verdict | None = None
+) -> Verdict:
     """What is refused in one phase comes to no later one. A candidate may refuse, or have spamd not asked, where the
-    rules in force did not."""
-    verdict = UNDECIDED
-    for phase in PHASES:
+    rules in force did not. With an `earlier` verdict, that of all phases before the last is it."""
+    verdict = earlier or UNDECIDED
+    for phase in PHASES[-1:] if earlier else PHASES:
         if phase[-1] > until:
             break
         known = as_scored(facts, verdict, rules) if verdict.unscanned_by and Stage.SCORED in phase else facts

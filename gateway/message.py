@@ -4,8 +4,8 @@ Nothing here changes a byte: the fields' raw bytes, joined, are the header secti
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 CHUNK = 65536  # octets in which content is read; large enough that the per-chunk cost vanishes, small enough for memory
@@ -71,13 +71,10 @@ class Message:
     fields: tuple[Field, ...]
     content: Content
     header_size: int  # octets
-    _named: dict[str, tuple[Field, ...]] = field(init=False, repr=False, compare=False)
+    by_name: Mapping[str, tuple[Field, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        named: dict[str, list[Field]] = {}
-        for one in self.fields:
-            named.setdefault(one.name, []).append(one)
-        object.__setattr__(self, "_named", {name: tuple(fields) for name, fields in named.items()})
+        object.__setattr__(self, "by_name", by_name(self.fields))
 
     @property
     def size(self) -> int:
@@ -85,7 +82,7 @@ class Message:
 
     def named(self, name: str) -> tuple[Field, ...]:
         """The fields of that name (lower case), in the order of the message."""
-        return self._named.get(name, ())
+        return self.by_name.get(name, ())
 
     def rest(self) -> Iterator[bytes]:
         """All that follows the header section, with the empty line."""
@@ -110,7 +107,9 @@ class Stamped:
 
     def topped_with(self, fields: bytes) -> "Stamped":
         """The same with more fields of ours before everything else."""
-        return replace(self, header=fields + self.header, ours=len(fields) + self.ours)
+        if not fields:
+            return self
+        return Stamped(header=fields + self.header, message=self.message, ours=len(fields) + self.ours)
 
     def chunks(self) -> Iterator[bytes]:
         yield self.header
@@ -125,14 +124,22 @@ def parse_message(content: Content, *, max_header: int, max_fields: int = MAX_FI
     """Find the header fields of `content`, whose lines end with CRLF. Raises HeaderTooLarge above `max_header` octets
     or `max_fields`: security limits, since each field is held in memory and looked at by every check."""
     head = _header_section(content, max_header)
-    if _number_of_fields(head) > max_fields:
+    if head.count(b"\n") >= max_fields and _number_of_fields(head) > max_fields:
         raise HeaderTooLarge(f"the header section has more than {max_fields} fields")
     return Message(fields=split_fields(head), content=content, header_size=len(head))
 
 
 def split_fields(header: bytes) -> tuple[Field, ...]:
     """Split a header section (no empty line in it) into its fields; their raw bytes joined are `header` again."""
-    return tuple(_field(raw) for raw in _field_re.findall(header) if raw)
+    return tuple([_field(raw) for raw in _field_re.findall(header) if raw])
+
+
+def by_name(fields: Iterable[Field]) -> Mapping[str, tuple[Field, ...]]:
+    """The fields of each name, in their order; under "" the lines that are none."""
+    named: dict[str, list[Field]] = {}
+    for one in fields:
+        named.setdefault(one.name, []).append(one)
+    return {name: tuple(fields) for name, fields in named.items()}
 
 
 def _number_of_fields(header: bytes) -> int:

@@ -9,6 +9,8 @@ def printable(text: str | bytes, limit: int | None = None) -> str:
     """The first `limit` characters, or all, with a question mark for each that is not printable ASCII."""
     beginning = text[:limit]
     shown = beginning.decode("ascii", "replace") if isinstance(beginning, bytes) else beginning
+    if shown.isascii() and shown.isprintable():  # as most is
+        return shown
     return _unprintable_re.sub("?", shown)
 
 

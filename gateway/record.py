@@ -88,12 +88,15 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as names and values for the log: no empty ones but a score of zero, results each with a key."""
-        values = dict(zip(_NAMES, _values_of(self), strict=True))
-        values.update(values.pop("results"))
+        named = zip(_NAMES, _values_of(self), strict=True)
+        values: dict[str, Any] = {name: value for name, value in named if value or isinstance(value, float)}
+        values.update({check: word for check, word in values.pop("results", {}).items() if word})
         values["began"] = round(self.began, 3)
-        values["recipient_count"] = len(self.recipients)
-        values["milliseconds"] = {step: round(duration, 2) for step, duration in self.milliseconds.items()}
-        return {name: value for name, value in values.items() if value or isinstance(value, float)}
+        if self.recipients:
+            values["recipient_count"] = len(self.recipients)
+        if self.milliseconds:
+            values["milliseconds"] = {step: round(duration, 2) for step, duration in self.milliseconds.items()}
+        return values
 
 
 _NAMES = tuple(entry.name for entry in fields(Record) if entry.name != "basis")

@@ -18,8 +18,6 @@ from gateway.policy.verdict import Mode, Verdict
 from gateway.record import Basis, Event, Record
 from gateway.reply import Reply
 
-_RESULT = ".result"  # ends the name of the fact that says what a check found
-
 
 def message_record(
     subject: Subject,
@@ -55,7 +53,7 @@ def message_record(
         spamd_spared=spared(answers.results),
         milliseconds={**answers.milliseconds, **waits(answers.results), **steps},
         basis=Basis(facts=facts, settled=_settled(facts), dmarc=evidence(answers.results)),
-        **_found(facts),
+        **_found(answers, facts),
         **_client(subject.connection, answers),
         **_envelope(subject.envelope, [str(recipient.address) for recipient in subject.envelope.recipients]),
         **_decision(verdict),
@@ -74,7 +72,7 @@ def refusal_record(
         stage="rcpt",
         reply=str(reply),
         milliseconds=answers.milliseconds,
-        **_found(answers.facts()),
+        **_found(answers, answers.facts()),
         **_client(connection, answers),
         **_envelope(envelope, refused),
         **_decision(verdict) | ({} if verdict.action.refuses else {"action": ""}),
@@ -90,7 +88,7 @@ def unread_record(
         event=event,
         stage="data",
         reply=str(reply),
-        **_found(answers.facts()),
+        **_found(answers, answers.facts()),
         **_client(connection, answers),
         **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
         **known,
@@ -102,17 +100,17 @@ def lost_record(connection: Connection, envelope: Envelope, answers: Answers, **
     return Record(
         event=Event.LOST,
         stage="data",
-        **_found(answers.facts()),
+        **_found(answers, answers.facts()),
         **_client(connection, answers),
         **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
         **known,
     )
 
 
-def _found(facts: Facts) -> dict[str, Any]:
+def _found(answers: Answers, facts: Facts) -> dict[str, Any]:
     """What the checks found, in a word each, and what the DNS lists said."""
     return {
-        "results": {name.removesuffix(_RESULT): str(word) for name, word in facts.items() if name.endswith(_RESULT)},
+        "results": {check: str(word) for check in answers.results if (word := facts.get(f"{check}.result"))},
         "listings": tuple(word for check in CHECKS for word in _strings(facts, f"{check}.listings")),
         "failed_lists": tuple(name for check in CHECKS for name in _strings(facts, f"{check}.failed")),
     }

@@ -47,7 +47,7 @@ class Reply:
         return self.code >= 500
 
     def __str__(self) -> str:
-        return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
+        return " ".join(filter(None, (str(self.code), self.enhanced, self.text)))
 
     @lru_cache(KEPT_REPLIES)  # noqa: B019  a reply is a value: what is kept are a few octets
     def to_bytes(self) -> bytes:

@@ -23,8 +23,8 @@ from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.front import Front
 from gateway.smtp.inbox import EndOfInput, Inbox, Interrupted
 from gateway.smtp.outbox import Outbox
-from gateway.smtp.watchdog import NEVER, Watchdog
 from gateway.system.tls import ServerTls
+from gateway.system.watchdog import NEVER, Watchdog
 
 LINGER = 10.0  # seconds for a client to read our last reply and to close
 AT_ONCE = (replies.BYE, replies.SHUTTING_DOWN, *replies.CROWDED)  # after which the client is not waited for
@@ -59,7 +59,7 @@ class SmtpSession(SMTP):
         self._caller = caller
         self._tls = tls
         self._beginning: asyncio.Task[None] | None = None
-        self._outbox = Outbox(self.loop)
+        self._outbox = Outbox(self.loop, is_last=lambda: self._inbox.is_empty)
         self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
         self._dialogue = self._new_dialogue()

@@ -1,9 +1,12 @@
 """Time facts: a moment to the time of day and the date that rules read, where the site is. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
+MINUTE = 60  # seconds; in no zone of these days does an hour begin within one
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 FACTS = (
@@ -14,9 +17,14 @@ FACTS = (
 )
 
 
-def time_facts(now: float, zone: tzinfo | None) -> dict[str, FactValue]:
+def time_facts(now: float, zone: tzinfo | None) -> Mapping[str, FactValue]:
     """All facts of FACTS at a Unix time; without a zone in that of the host."""
-    local = datetime.fromtimestamp(now, zone)
+    return _facts_of_minute(int(now // MINUTE), zone)
+
+
+@lru_cache(1)
+def _facts_of_minute(minute: int, zone: tzinfo | None) -> Mapping[str, FactValue]:
+    local = datetime.fromtimestamp(minute * MINUTE, zone)
     return {
         "now.hour": local.hour,
         "now.minute": local.minute,

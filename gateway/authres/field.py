@@ -33,10 +33,11 @@ VERSION = "1"  # of the field and of every method: the only one there is
 _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
 _token_re = re.compile(rf"{TOKEN}\Z")
 _pvalue_re = re.compile(rf"(?!\?)(?:{TOKEN}|{Scanner.ADDRESS})\Z")  # "=" and "?" would begin an encoded word
-_quoted_re = re.compile(r'(["\\])')
 _harmless_re = re.compile(r"[A-Za-z0-9._@:/+-]{0,400}\Z")  # of most values: there is nothing to clean
+_bare_re = re.compile(r"[A-Za-z0-9._+-]{1,400}\Z")  # and of most there is nothing to quote either
 _claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
 _encoded_word_re = re.compile(r"=+(?=\?)")  # its beginning, RFC 2047 section 2
+_QUOTED_PAIRS = str.maketrans({'"': r"\"", "\\": r"\\"})
 _COMMENT_CHARACTERS = str.maketrans("()\\", "[]/")  # many readers do not know escaped parentheses
 
 
@@ -116,8 +117,8 @@ def parse_arc(value: bytes) -> tuple[int, AuthenticationResults]:
 
 def _built(beginning: str, results: AuthenticationResults) -> bytes:
     stated = [_resinfo(result) for result in results.results] or ["none"]
-    lines = [f"{beginning} {_written(results.authserv_id, _token_re)}", *(f" {resinfo}" for resinfo in stated)]
-    return (";\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
+    lines = [f"{beginning} {_written(results.authserv_id, _token_re)}", *[f" {resinfo}" for resinfo in stated]]
+    return (";\r\n".join(map(fold, lines)) + "\r\n").encode("ascii")
 
 
 def _clean_result(result: MethodResult) -> MethodResult:
@@ -156,9 +157,9 @@ def _keyword(word: str) -> str:
 
 def _resinfo(result: MethodResult) -> str:
     parts = [f"{_keyword(result.method)}={_keyword(result.result)}"]
-    if comment := _clean_comment(result.comment):
+    if result.comment and (comment := _clean_comment(result.comment)):
         parts.append(f"({comment})")
-    if reason := clean_value(result.reason):
+    if result.reason and (reason := clean_value(result.reason)):
         parts.append(f"reason={_quoted(reason)}")
     return " ".join([*parts, *map(_propspec, result.properties)])
 
@@ -169,13 +170,14 @@ def _propspec(one: Property) -> str:
 
 def _written(value: str, as_it_is: re.Pattern[str]) -> str:
     """A value as RFC 8601 section 2.2 has it: as it is where its place allows that, else in quotes."""
+    if _bare_re.match(value):
+        return value
     cleaned = clean_value(value)
     return cleaned if as_it_is.match(cleaned) else _quoted(cleaned)
 
 
 def _quoted(value: str) -> str:
-    escaped = _quoted_re.sub(r"\\\1", value)
-    return f'"{escaped}"'
+    return f'"{value.translate(_QUOTED_PAIRS)}"'
 
 
 def _payload(scanner: Scanner) -> AuthenticationResults:

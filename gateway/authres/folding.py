@@ -15,12 +15,13 @@ def field(name: str, text: str, *more: str) -> bytes:
     is not the name of a field."""
     if _name_re.match(name) is None:
         raise ValueError(f"{name!r} is not the name of a header field")
-    lines = [f"{name}: {_line(text)}", *(f" {line}" for line in map(_line, more) if line)]
-    return ("\r\n".join(fold(line) for line in lines) + "\r\n").encode("ascii")
+    lines = [f"{name}: {_line(text)}", *[f" {line}" for line in map(_line, more) if line]]
+    return ("\r\n".join(map(fold, lines)) + "\r\n").encode("ascii")
 
 
 def _line(text: str) -> str:
-    return " ".join(word[:MAX_WORD] for word in plain(text).split(" "))
+    line = plain(text)
+    return line if len(line) <= MAX_WORD else " ".join([word[:MAX_WORD] for word in line.split(" ")])
 
 
 def plain(text: str) -> str:

@@ -25,9 +25,8 @@ def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamp
     """
 
     def is_forged(field: Field) -> bool:
-        name = apparent_name(field)
-        claims = _CLAIMS.get(name)
-        return name.startswith(OUR_PREFIXES) or (claims is not None and claims(field, authserv_id))
+        name = field.name or apparent_name(field)
+        return name.startswith(OUR_PREFIXES) or (name in _CLAIMS and _CLAIMS[name](field, authserv_id))
 
     return _with_top(b"".join(ours), message, is_forged)
 
@@ -40,7 +39,7 @@ def for_scanners(stamped: Stamped) -> Stamped:
 
 
 def _may_mislead(field: Field) -> bool:
-    name = apparent_name(field)
+    name = field.name or apparent_name(field)
     return name in _MISLEADING or name.startswith(OUR_PREFIXES)
 
 

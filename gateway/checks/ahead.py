@@ -13,31 +13,39 @@ class Ahead:
 
     def __init__(self, wave: Wave, subject: Subject) -> None:
         loop = asyncio.get_running_loop()
-        self._asked = [
-            (frozenset(fact.name for fact in check.facts), loop.create_task(run_check(check, subject, wave.seconds)))
-            for check in wave.checks
-        ]
+        self._declared = wave.declared
+        self._tasks = [loop.create_task(run_check(check, subject, wave.seconds)) for check in wave.checks]
+        self._complete: Answers | None = None
 
     async def answers(self) -> Answers:
         """What all of them found."""
-        await _all_of([task for _, task in self._asked])
+        await _all_of(self._tasks)
         return self.so_far
 
     async def tell(self, facts: Collection[str]) -> None:
         """Wait for those that declare one of the facts."""
-        await _all_of([task for declared, task in self._asked if not declared.isdisjoint(facts)])
+        if self._complete is None:
+            asked = zip(self._declared, self._tasks, strict=True)
+            await _all_of([task for declared, task in asked if not declared.isdisjoint(facts)])
 
     @property
     def so_far(self) -> Answers:
         """What those found that have answered by now."""
-        return merged(task.result() for _, task in self._asked if task.done() and not task.cancelled())
+        if self._complete is not None:
+            return self._complete
+        ended = [task for task in self._tasks if task.done()]
+        answers = [task.result() for task in ended if not task.cancelled()]
+        found = answers[0] if len(answers) == 1 else merged(answers)
+        if len(ended) == len(self._tasks):
+            self._complete = found
+        return found
 
     def cancel(self) -> None:
-        for _, task in self._asked:
+        for task in self._tasks:
             task.cancel()
 
 
 async def _all_of(tasks: Collection["asyncio.Task[Answers]"]) -> None:
     """Each has its own deadline. Whoever stops waiting ends none of them."""
-    if any(not task.done() for task in tasks):
+    if not all([task.done() for task in tasks]):  # noqa: C419  there are few, and a list is the faster
         await asyncio.wait(tasks)

@@ -44,6 +44,18 @@ class Subject:
     results: Mapping[str, Result] | None = None
     unscanned_by: str = ""  # the id of the rule that has it not scored by spamd
 
+    def knowing(self, results: Mapping[str, Result]) -> "Subject":
+        """The same for checks that see what those of the waves before have found."""
+        return Subject(
+            connection=self.connection,
+            envelope=self.envelope,
+            message=self.message,
+            author=self.author,
+            copy=self.copy,
+            results=results,
+            unscanned_by=self.unscanned_by,
+        )
+
 
 class Check(Protocol):
     """Asks one question. It may look things up; what it makes of the answers is for a pure function beside it."""

@@ -20,11 +20,14 @@ class Answers:
     milliseconds: Mapping[str, float] = field(default_factory=dict)
 
     def __or__(self, later: "Answers") -> "Answers":
-        return merged((self, later))
+        return Answers({**self.results, **later.results}, {**self.milliseconds, **later.milliseconds})
 
     def facts(self) -> dict[str, FactValue]:
         """What the checks have to say to rules."""
-        return {name: value for result in self.results.values() for name, value in result.facts().items()}
+        facts: dict[str, FactValue] = {}
+        for result in self.results.values():
+            facts |= result.facts()
+        return facts
 
 
 def merged(answers: Iterable[Answers]) -> Answers:
@@ -46,10 +49,17 @@ class Wave:
 
     checks: tuple[Check, ...]
     seconds: float
+    declared: tuple[frozenset[str], ...] = field(init=False, repr=False, compare=False)  # the facts of each check
+
+    def __post_init__(self) -> None:
+        declared = tuple(frozenset(fact.name for fact in check.facts) for check in self.checks)
+        object.__setattr__(self, "declared", declared)
 
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:
     """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
+    if len(wave.checks) == 1:
+        return await run_check(wave.checks[0], subject, wave.seconds)
     return merged(await together(run_check(check, subject, wave.seconds) for check in wave.checks))
 
 

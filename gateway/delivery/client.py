@@ -3,8 +3,8 @@
 It speaks; what the answers mean for a sender is the business of outcome and downstream.
 """
 
-import asyncio
 import ssl
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,7 +53,7 @@ class Client:
         self._resets = 0
         self.endpoint = endpoint
         self.capabilities = NOTHING
-        self.born = asyncio.get_running_loop().time()
+        self.born = time.monotonic()
         self.messages = 0
         self.is_fresh = True  # no transaction so far: if this one is dead, the server is
         self.is_personal = False  # XCLIENT holds for the rest of a session, so it can serve one client only
@@ -73,7 +73,8 @@ class Client:
 
     async def exchange(self, commands: Sequence[bytes]) -> list[Answer]:
         """Send commands and take the answer to each: in one write if PIPELINING is offered. 421 is raised as Broken."""
-        await self._settle()
+        if self._owed:
+            await self._settle()
         self._midway = True
         if "PIPELINING" in self.capabilities:
             answers = await self._ask(b"".join(commands), len(commands))
@@ -135,23 +136,20 @@ class Client:
             self._wire.abort()
 
     async def _settle(self) -> None:
-        if self._owed:
-            answers = await self._take(self._owed)
-            self._owed = 0
-            if not all(answer.is_success for answer in answers):
-                raise Broken(Failure.LOST, f"RSET was answered {answers[-1]}")
+        """Take the answers that are owed, before those to what is asked next."""
+        answers = await self._take(self._owed)
+        self._owed = 0
+        if not all(answer.is_success for answer in answers):
+            raise Broken(Failure.LOST, f"RSET was answered {answers[-1]}")
 
     async def _ask(self, octets: bytes, count: int) -> list[Answer]:
-        await self._expect_silence()
-        self._wire.write(octets)
-        return await self._take(count)
-
-    async def _expect_silence(self) -> None:
         """Raises Broken where an answer is here already: it is none to what is asked next, and all that follow would
         be taken for answers to something else."""
         if self._wire.unread:
             (answer,) = await self._take(1)
             raise Broken(Failure.UNEXPECTED, f"{answer} came unasked")
+        self._wire.write(octets)
+        return await self._take(count)
 
     async def _push(self, piece: bytes) -> None:
         """Write octets of a message. Raises Broken, but not where an answer came before the connection ended."""

@@ -29,7 +29,7 @@ from gateway.envelope import Envelope, Recipient
 from gateway.message import Stamped
 from gateway.reply import Reply, reply
 
-UNVERIFIED = reply("250 2.1.5", "Recipient ok")
+RECIPIENT_OK = reply("250 2.1.5", "Recipient ok")  # of a success the sender hears no more than this
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class SmtpDelivery:
 
     async def recipient(self, recipient: Recipient) -> Reply:
         if self._manner.verification is Verification.NONE:
-            return UNVERIFIED
+            return RECIPIENT_OK
         if self._mail_refusal is not None:
             return self._mail_refusal
         try:
@@ -155,6 +155,7 @@ class SmtpDelivery:
             return self._mail_refusal
         if answer.is_success:
             self._accepted.append(recipient)
+            return RECIPIENT_OK
         return outcome.to_sender(Step.RCPT, answer)
 
     async def _hand_over(self, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:

@@ -2,6 +2,7 @@
 back."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -49,9 +50,9 @@ class Lease:
         if self.session is None:
             return
         self._held = self._held or self._pool.hold()
-        loop = asyncio.get_running_loop()
-        if self._held and self.session.usable and loop.time() < self._until:
-            self._clock = loop.call_at(self._until, self.release)
+        left = self._until - time.monotonic()
+        if self._held and self.session.usable and left > 0:
+            self._clock = asyncio.get_running_loop().call_later(left, self.release)
         else:
             self.release()
 
@@ -67,7 +68,7 @@ class Lease:
 
     async def _take(self, take: Callable[[str], Awaitable[Client]]) -> Client:
         self.session = session = await take(self._client)
-        self._until = asyncio.get_running_loop().time() + self._patience
+        self._until = time.monotonic() + self._patience
         try:
             await self._prepare(session)
         except BaseException:

@@ -18,7 +18,9 @@ from gateway.system.hostcounts import HostCounts, Places
 from gateway.system.hostmark import HostMark
 from gateway.system.line import Line, Refusal
 
-GIVE_WAY = 0.05  # seconds between two looks whether another worker waits for what has no work here
+LOOK = (
+    0.05  # seconds between two looks at what has no work here: whether another worker waits for it, or its time is up
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Pool:
         self._endpoints = endpoints
         self._terms = terms
         self._bounds = bounds
-        self._idle: dict[Client, asyncio.TimerHandle] = {}  # the last one was used last
+        self._idle: dict[Client, float] = {}  # until when each is kept; the last was used last
         counts = HostCounts(region)
         self._places = Places(counts, f"connections of route {name}", bounds.connections)
         self._holds = Places(counts, f"held by route {name}", bounds.held)
@@ -76,8 +78,7 @@ class Pool:
             return self._close(client)
         if client.in_transaction:
             client.reset()
-        expiry = asyncio.get_running_loop().call_later(self._bounds.idle, self._expire, client)
-        self._idle[client] = expiry
+        self._idle[client] = time.monotonic() + self._bounds.idle
         self._line.released()
         return self._give_way()
 
@@ -95,8 +96,7 @@ class Pool:
 
     def _idle_or_place(self) -> Client | Places | None:
         while self._idle:
-            client, expiry = self._idle.popitem()
-            expiry.cancel()
+            client, _ = self._idle.popitem()
             if client.usable:
                 return client
             client.close()
@@ -144,17 +144,22 @@ class Pool:
 
     def _is_spent(self, client: Client) -> bool:
         bounds = self._bounds
-        return client.tired or client.messages >= bounds.messages or self._now() - client.born >= bounds.age
-
-    def _expire(self, client: Client) -> None:
-        if self._idle.pop(client, None):
-            self._close(client)
+        return client.tired or client.messages >= bounds.messages or time.monotonic() - client.born >= bounds.age
 
     def _drop_idle(self) -> None:
         while self._idle:
-            client, expiry = self._idle.popitem()
-            expiry.cancel()
+            client, _ = self._idle.popitem()
             self._close(client)
+
+    def _drop_expired(self) -> None:
+        now = time.monotonic()
+        while self._idle and next(iter(self._idle.values())) <= now:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        oldest = next(iter(self._idle))
+        del self._idle[oldest]
+        self._close(oldest)
 
     def _close(self, client: Client) -> None:
         client.close()
@@ -165,16 +170,11 @@ class Pool:
         """Close a session without work where another worker waits for its place, and look again as long as there are
         any."""
         if self._idle and self._line.is_awaited_elsewhere:
-            oldest = next(iter(self._idle))
-            self._idle.pop(oldest).cancel()
-            self._close(oldest)
+            self._drop_oldest()
         if self._idle and self._next_look is None:
-            self._next_look = asyncio.get_running_loop().call_later(GIVE_WAY, self._look)
+            self._next_look = asyncio.get_running_loop().call_later(LOOK, self._look)
 
     def _look(self) -> None:
         self._next_look = None
+        self._drop_expired()
         self._give_way()
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

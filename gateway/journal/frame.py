@@ -89,7 +89,9 @@ def decode(frame: bytes) -> Noted:
         if not 0 <= missing <= MAX_MISSING:
             raise FrameError(f"it says that {missing} are missing")
         return Noted(
-            values={name: _tuple(value) for name, value in zip(NAMES, values, strict=True)},
+            values={
+                name: tuple(value) if type(value) is list else value for name, value in zip(NAMES, values, strict=True)
+            },
             facts=dict(facts),
             cut=tuple(map(str, cut)),
             settled=Stage(settled),
@@ -131,7 +133,3 @@ def _cut(value: Any, characters: int, items: int) -> Any:
     if isinstance(value, list | tuple):
         return [_cut(entry, characters, items) for entry in value[:items]]
     return value
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

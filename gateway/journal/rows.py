@@ -5,7 +5,7 @@ site chose. The facts stay as rules saw them: they are kept as JSON in ASCII.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class RowMaker:
     def rows(self, noted: Noted) -> Rows:
         """Raises ValueError, TypeError, KeyError where the record is not one of ours."""
         redacted = self._redact(dict(noted.values))
-        values = {name: redacted.get(name, type(value)()) for name, value in noted.values.items()}
+        values = {name: redacted[name] if name in redacted else type(value)() for name, value in noted.values.items()}
         hidden = hidden_facts(self._names(noted), self._redacted)
         found = evaluation({**noted.values, "client_ip": self._source(noted)}, noted.facts, noted.dmarc)
         message = {
@@ -85,18 +85,23 @@ def clean_text(text: str) -> str:
     return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _clean(row: Row) -> Row:
-    return {name: _clean_value(value) if value else value for name, value in row.items()}  # most are empty
+def _clean(row: dict[str, Any]) -> dict[str, Any]:
+    """Every text in it cleaned, and every sequence a list."""
+    return {
+        name: clean(value) if value and (clean := _CLEANING.get(type(value))) else value for name, value in row.items()
+    }
 
 
-def _clean_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, dict):
-        return {name: _clean_value(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean_value(entry) for entry in value]
-    return value
+def _clean_items(items: Sequence[Any]) -> list[Any]:
+    return [clean(item) if (clean := _CLEANING.get(type(item))) else item for item in items]
+
+
+_CLEANING: Mapping[type, Callable[[Any], Any]] = {
+    str: clean_text,
+    dict: _clean,
+    list: _clean_items,
+    tuple: _clean_items,
+}  # what came as JSON is of no other types that have text in them
 
 
 def _reply_class(reply: str) -> int:

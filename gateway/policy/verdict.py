@@ -80,12 +80,12 @@ class Verdict:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        return tuple(hit.rule for hit in self.hits)
+        return tuple([hit.rule for hit in self.hits])
 
     @property
     def enforced(self) -> tuple[str, ...]:
         """Those that are no shadows."""
-        return tuple(hit.rule for hit in self.hits if hit.mode is Mode.ENFORCE)
+        return tuple([hit.rule for hit in self.hits if hit.mode is Mode.ENFORCE])
 
     @property
     def decisive(self) -> Hit | None:

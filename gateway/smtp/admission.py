@@ -7,6 +7,7 @@ to be behind a proxy.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from gateway.connection import Role
@@ -16,6 +17,8 @@ from gateway.smtp.settings import SessionSettings
 from gateway.system.hostcounts import CONNECTIONS, HostCounts
 
 Address = IPv4Address | IPv6Address
+
+KEPT_CLIENTS = 512  # whose limits are kept ready: most mail comes from a few
 
 
 class Limit(StrEnum):
@@ -53,6 +56,7 @@ class Admission:
         self._settings = settings
         self._counts = counts
         self._all = counts.key(CONNECTIONS)
+        self._limits = lru_cache(KEPT_CLIENTS)(self._limits_of)
 
     @property
     def connections(self) -> int:
@@ -67,19 +71,19 @@ class Admission:
         for limit, key, most in limits:  # before anything is counted: a refusal takes nothing from others
             if self._counts.total(key) >= most:
                 return limit
-        place = Place(())
+        held: list[int] = []
         for limit, key, most in limits:
             if not self._counts.claim(key, most):
-                self.leave(place)
+                self.leave(Place(tuple(held)))
                 return limit
-            place = Place((*place.keys, key))
-        return place
+            held.append(key)
+        return Place(tuple(held))
 
     def leave(self, place: Place) -> None:
         for key in place.keys:
             self._counts.leave(key)
 
-    def _limits(self, ip: Address) -> tuple[tuple[Limit, int, int], ...]:
+    def _limits_of(self, ip: Address) -> tuple[tuple[Limit, int, int], ...]:
         """Each limit with what is counted under it; the narrowest first, since its refusal tells most."""
         limits, key = self._settings, self._counts.key
         return (

@@ -1,7 +1,5 @@
 """Collecting: takes the octets of one message from the inbox into its spool, in the time that a sender has for it."""
 
-import asyncio
-
 from gateway.cleantext import CleanText, clean_text
 from gateway.smtp.chunks import Chunk, ChunkReader
 from gateway.smtp.data import DataReader
@@ -9,21 +7,20 @@ from gateway.smtp.front import Front
 from gateway.smtp.inbox import Inbox
 from gateway.smtp.intake import Fault, Intake
 from gateway.smtp.settings import SessionSettings
-from gateway.smtp.watchdog import NEVER, Watchdog
 from gateway.system.threads import on_disk
+from gateway.system.watchdog import NEVER, Watchdog
 
 
 class Pieces:
     """What comes of one message. A sender who is too slow, in a piece or on the whole, is interrupted."""
 
-    __slots__ = ("_began", "_inbox", "_now", "_settings", "_watchdog", "octets")
+    __slots__ = ("_began", "_inbox", "_settings", "_watchdog", "octets")
 
     def __init__(self, inbox: Inbox, watchdog: Watchdog, settings: SessionSettings) -> None:
         self._inbox = inbox
         self._watchdog = watchdog
         self._settings = settings
-        self._now = asyncio.get_running_loop().time
-        self._began = self._now()
+        self._began = watchdog.now()
         self.octets = 0  # that have come
 
     @property
@@ -32,7 +29,7 @@ class Pieces:
         limits = self._settings
         free = self._began + limits.block_timeout
         return min(
-            self._now() + limits.block_timeout,
+            self._watchdog.now() + limits.block_timeout,
             free + self.octets / limits.min_rate,
             self._began + limits.data_timeout,
         )

@@ -24,8 +24,8 @@ from gateway.smtp.offer import Greeting, Offer
 from gateway.smtp.outbox import Outbox
 from gateway.smtp.tally import Tally
 from gateway.smtp.voice import Voice
-from gateway.smtp.watchdog import NEVER, Watchdog
 from gateway.smtp.xclient import KEYWORD, parse_xclient
+from gateway.system.watchdog import NEVER, Watchdog
 from gateway.visit import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ class Dialogue:
         self._standing = standing
         self._visit = front.visit()
         self._tally = Tally(front.settings)
-        self._now = asyncio.get_running_loop().time
-        self._opened = self._now()
+        self._opened = watchdog.now()
         self.id = connection_id(front.clock())
         self._voice = Voice(outbox, self._tally)
         self._mailing = Mailing(front, self._visit, inbox, watchdog, self._voice, self._tally, self.id)
@@ -139,9 +138,10 @@ class Dialogue:
     # From one command to the next.
 
     async def _talk(self) -> Connection | None:
-        while self.farewell is None and self._next is None:
+        voice = self._voice
+        while voice.farewell is None and self._next is None:
             line = await self._next_line()
-            if self.farewell is None:
+            if voice.farewell is None:
                 await self._obey(line)
         return self._next
 
@@ -158,15 +158,10 @@ class Dialogue:
         if self._front.sessions.is_draining and not self._mailing.is_under_way:
             self.farewell = replies.SHUTTING_DOWN
             raise Interrupted
-        self._watchdog.until(self._deadline())
-
-    def _deadline(self) -> float:
-        """When the next command must be here, in the loop's time."""
-        limits = self._settings
-        end = self._opened + limits.connection_timeout
-        if (chunk_due := self._mailing.deadline) is not None:
-            return min(chunk_due, end)
-        return min(self._now() + limits.command_timeout, self._mailing.progress + limits.idle_timeout, end)
+        limits, due = self._settings, self._mailing.deadline
+        if due is None:
+            due = min(self._watchdog.now() + limits.command_timeout, self._mailing.progress + limits.idle_timeout)
+        self._watchdog.until(min(due, self._opened + limits.connection_timeout))
 
     async def _obey(self, line: bytes | BadLine) -> None:
         command = line if isinstance(line, BadLine) else split_command(line)
@@ -257,17 +252,17 @@ class Dialogue:
 
     # A transaction.
 
-    async def _mail(self, argument: str) -> None:
-        await self._mailing.mail(argument, self._offer)
+    def _mail(self, argument: str) -> Awaitable[None]:
+        return self._mailing.mail(argument, self._offer)
 
-    async def _rcpt(self, argument: str) -> None:
-        await self._mailing.rcpt(argument, self._offer)
+    def _rcpt(self, argument: str) -> Awaitable[None]:
+        return self._mailing.rcpt(argument, self._offer)
 
-    async def _data(self, argument: str) -> None:
-        await self._mailing.data(argument, self._offer)
+    def _data(self, argument: str) -> Awaitable[None]:
+        return self._mailing.data(argument, self._offer)
 
-    async def _bdat(self, argument: str) -> None:
-        await self._mailing.bdat(argument, self._offer)
+    def _bdat(self, argument: str) -> Awaitable[None]:
+        return self._mailing.bdat(argument, self._offer)
 
     async def _rset(self, argument: str) -> None:
         if argument:

@@ -3,7 +3,7 @@
 import os
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letter that is taken for a digit
-_DIGITS = 16
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # ten bits each
 _RANDOM_OCTETS = 5  # among the connections of one millisecond, one in 10**12 pairs is alike
 _MILLISECONDS = 1 << 40
 
@@ -11,7 +11,7 @@ _MILLISECONDS = 1 << 40
 def connection_id(now: float) -> str:
     """A new id of 16 letters and digits: 40 bits of the time (`now`, Unix time) in milliseconds, 40 bits of chance."""
     number = int(now * 1000) % _MILLISECONDS << 8 * _RANDOM_OCTETS | int.from_bytes(os.urandom(_RANDOM_OCTETS))
-    return "".join([_ALPHABET[number >> shift & 31] for shift in range(5 * _DIGITS - 5, -1, -5)])
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -1, -10)])
 
 
 def envelope_id(connection: str, transaction: int) -> str:

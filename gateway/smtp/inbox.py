@@ -109,7 +109,8 @@ class Inbox:
 
     async def some(self) -> bytearray:
         """All octets there are, at least one. Raises EndOfInput, Interrupted."""
-        await self.arrival()
+        while not self._buffer:
+            await self._more()
         taken, self._buffer = self._buffer, bytearray()
         self._searched = 0
         self._resume()

@@ -1,6 +1,5 @@
 """Mailing: turns MAIL, RCPT, DATA and BDAT of one client into calls of its visit (RFC 5321 section 3.3, RFC 3030)."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable
 
@@ -17,7 +16,7 @@ from gateway.smtp.intake import DISCARD, Fault
 from gateway.smtp.offer import Extension, Offer
 from gateway.smtp.tally import Tally
 from gateway.smtp.voice import Voice
-from gateway.smtp.watchdog import Watchdog
+from gateway.system.watchdog import Watchdog
 from gateway.visit import Visit
 
 SMALL_CHUNK = 1024  # octets; smaller ones are counted as commands, so that their number is bounded
@@ -37,7 +36,6 @@ class Mailing:
         self._watchdog = watchdog
         self._voice = voice
         self._tally = tally
-        self._now = asyncio.get_running_loop().time
         self._ident = ident
         self._transactions = 0
         self._envelope: Envelope | None = None  # of the transaction under way
@@ -45,7 +43,7 @@ class Mailing:
         self._collection: Collection | None = None  # of the message under way
         # The last transaction was refused, and with this its further chunks: what is pipelined behind is no error.
         self._aftermath: Reply | None = None
-        self.progress = self._now()
+        self.progress = watchdog.now()
         self.is_amid_octets = False  # the next octets are those of a message
         self.has_whole_message = False  # of which there is no answer yet
         self.is_past_final_dot = False  # the message is finished, whatever the client does
@@ -77,7 +75,7 @@ class Mailing:
         self._aftermath = None if answer.is_success else answer
         if answer.is_success:
             self._envelope = envelope
-            self.progress = self._now()
+            self.progress = self._watchdog.now()
         return self._voice.answer(answer)
 
     async def rcpt(self, argument: str, offer: Offer | None) -> None:
@@ -93,7 +91,7 @@ class Mailing:
         if answer.is_success:
             self._recipients += 1
             self._tally.recipient()
-            self.progress = self._now()
+            self.progress = self._watchdog.now()
         elif answer.is_permanent:
             self._voice.dismiss(self._tally.refused_recipient())
         return None
@@ -204,7 +202,7 @@ class Mailing:
         if busy:
             await self._conclude(self._visit.refused(busy))
             return busy
-        self.progress = self._now()
+        self.progress = self._watchdog.now()
         if answer.is_success:
             self._tally.accepted()
         return answer

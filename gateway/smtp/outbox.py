@@ -1,9 +1,11 @@
 """Outbox: turns the replies to a pipelined group into one write, and so into one packet (RFC 2920).
 
-A reply leaves before the session waits for the client, and soon in any case: the next command may take its time.
+A reply leaves at once where no further command is here, else before the session waits for the client, and soon in any
+case: the next command may take its time.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from gateway.reply import Reply
 from gateway.system.tcp import unacknowledged
@@ -14,19 +16,23 @@ HOLD = 0.05  # seconds that a reply may wait for the next one
 class Outbox:
     """What is to be sent to the client. Without a transport everything said is lost, as it would be on the wire."""
 
-    __slots__ = ("_blocked", "_loop", "_said", "_timer", "transport")
+    __slots__ = ("_blocked", "_is_last", "_loop", "_said", "_timer", "transport")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_last: Callable[[], bool] = lambda: False) -> None:
+        """`is_last` tells whether the client has sent nothing more that could be answered in the same write."""
         self._loop = loop
+        self._is_last = is_last
         self._said: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._blocked: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
 
     def say(self, reply: Reply) -> None:
-        if not self._said:
-            self._timer = self._loop.call_later(HOLD, self.flush)
         self._said.append(reply.to_bytes())
+        if self._is_last():
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(HOLD, self.flush)
 
     def flush(self) -> None:
         if self._timer is not None:

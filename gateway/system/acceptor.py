@@ -93,7 +93,6 @@ class Acceptor:
         return None
 
     def _receive(self, client: socket.socket, peer: Any) -> None:
-        client.settimeout(0)
         caller = self._door.caller(peer)
         if caller is None:
             self._start(self._introduce(client, peer))
@@ -101,6 +100,7 @@ class Acceptor:
             self._let_in(client, caller)
 
     async def _introduce(self, client: socket.socket, peer: Any) -> None:
+        client.settimeout(0)  # for the others their transport does so
         caller = await self._door.introduced(client, peer)
         if caller is None:
             client.close()
@@ -130,6 +130,6 @@ async def _begin(session: Session, client: socket.socket) -> None:
 def _part(client: socket.socket, farewell: bytes) -> None:
     with client:
         try:
-            client.send(farewell)
+            client.send(farewell, socket.MSG_DONTWAIT)
         except OSError:
             return  # it is gone, or will not listen

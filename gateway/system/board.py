@@ -57,6 +57,7 @@ class Board:
         self._words = memoryview(memory).cast("Q")
         self._secret = bytes(memory[3 * WORD : 3 * WORD + SECRET_SIZE])
         self._mask = layout.entries - 1
+        self._column = layout.column
         self._keys = [layout.first_region + number * 2 * layout.column for number in range(layout.regions)]
         self._marks = slice(_HEAD * WORD, (_HEAD + layout.regions) * WORD)
         self._seen: tuple[bytes, tuple[int, ...]] = (b"", ())  # the marks as they were, and the regions in use then
@@ -124,13 +125,17 @@ class Board:
 
     def number(self, region: int, key: int) -> int:
         """What the region says about a key; 0 where it says nothing."""
-        first = self._keys[region] + (key & self._mask)
-        window = self._words[first : first + WINDOW].tolist()
-        if key not in window:
+        words, entry = self._words, self._keys[region] + (key & self._mask)
+        found = words[entry]
+        if not found:  # the entry was never taken: the key would stand here
             return 0
-        entry = first + window.index(key)
-        number = self._words[entry + self.layout.column]
-        return number if self._words[entry] == key else 0  # its owner may have given the entry to another key meanwhile
+        if found != key:
+            window = words[entry : entry + WINDOW].tolist()
+            if key not in window:
+                return 0
+            entry += window.index(key)
+        number = words[entry + self._column]
+        return number if words[entry] == key else 0  # its owner may have given the entry to another key meanwhile
 
     def total(self, key: int) -> int:
         """The sum of what all regions say."""
@@ -150,6 +155,7 @@ class Region:
         """`keys` is where they begin in `words`."""
         self._board = board
         self._number = number
+        self._alone = (number,)
         self._words = words
         self._keys = keys
         self._numbers = keys + board.layout.column
@@ -173,8 +179,16 @@ class Region:
 
     def others(self, key: int) -> list[int]:
         """What the others say about a key, where they say anything."""
+        regions = self._board.regions()
+        if regions == self._alone:
+            return []
         own, number = self._number, self._board.number
-        return [said for region in self._board.regions() if region != own and (said := number(region, key))]
+        return [said for region in regions if region != own and (said := number(region, key))]
+
+    def total(self, key: int) -> int:
+        """The sum of what all say."""
+        own, others = self._own.get(key, 0), self.others(key)
+        return own + sum(others) if others else own
 
     def post(self, key: int, number: int) -> bool:
         """Say a number, 0 for nothing; False where there is no room for one more key. Others see it before what is read

@@ -32,7 +32,7 @@ class HostCounts:
 
     def total(self, key: int) -> int:
         """What the whole host holds."""
-        return self._region.own(key) + sum(self._region.others(key))
+        return self._region.total(key)
 
     def take(self, key: int, limit: int, amount: int = 1) -> bool:
         """Hold so much more, if the host then holds no more than `limit`."""

@@ -92,6 +92,8 @@ class Line(Generic[T]):
 
     def serve(self) -> None:
         """Let everyone in the line try, in its order."""
+        if not self._turns:
+            return
         failed = set()
         now = self._clock()
         for waiter, since in self._turns:
@@ -123,7 +125,7 @@ class Line(Generic[T]):
 
     def _stands_back(self, since: float, now: float) -> bool:
         """Whether one whose client goes without since then leaves what there is to somebody elsewhere."""
-        return now < max(self._left_until, since + LEFT) and self._is_before(since)
+        return (now < self._left_until or now < since + LEFT) and self._is_before(since)
 
     def _is_before(self, since: float) -> bool:
         elsewhere = self._region.others(self._rank)

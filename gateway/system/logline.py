@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 MAX_LINE = 8192  # characters; a longer line has its values cut, and cut again where that was not enough
@@ -53,8 +54,12 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _moment(when: float) -> str:
-    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
-    return f"{seconds}.{int(when % 1 * 1000):03d}Z"
+    return f"{_second(int(when))}.{int(when % 1 * 1000):03d}Z"
+
+
+@lru_cache(1)
+def _second(when: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
 
 
 def _word(value: Any) -> str:

@@ -83,7 +83,7 @@ class Metrics:
             "step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step"
         )
         self._octets = self._histogram("message_octets", "Size of messages", _OCTETS)
-        self._children: dict[tuple[str, ...], Counter] = {}
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._steps: dict[str, Histogram] = {}
 
     def rules_in_force(self, digests: Mapping[str, str]) -> None:
@@ -158,7 +158,7 @@ class Metrics:
 
     def _count(self, counter: Counter, *labels: str) -> None:
         # Finding a child through the library costs more than counting.
-        key = (counter._name, *labels)
+        key = counter, labels
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = counter.labels(*labels)

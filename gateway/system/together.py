@@ -6,7 +6,7 @@ than the answers.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -44,13 +44,13 @@ class Started(Generic[T]):
     """Runs a coroutine to its first wait at once, and on from there when it is awaited: in the same task, since what it
     has begun (timeouts, task groups) belongs to that one."""
 
-    __slots__ = ("_coroutine", "_value", "_waits_for", "is_over")
+    __slots__ = ("_coroutine", "_waits_for", "is_over", "value")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         """Raises what the coroutine raises before it waits."""
         self._coroutine = coroutine
         self._waits_for: Any = None
-        self._value: T | None = None
+        self.value: T  # what the coroutine has returned, once it is over
         self.is_over = False
         self._step(coroutine.send, None)
 
@@ -64,14 +64,9 @@ class Started(Generic[T]):
                 self._step(self._coroutine.send, sent)
         return self.value
 
-    @property
-    def value(self) -> T:
-        """What the coroutine has returned, once it is over."""
-        return cast(T, self._value)
-
     def _step(self, resume: Callable[[Any], Any], sent: Any) -> None:
         try:
             self._waits_for = resume(sent)
         except StopIteration as end:
-            self._value = end.value
+            self.value = end.value
             self.is_over = True

@@ -33,7 +33,7 @@ from gateway.encodedwords import decode_words
 from gateway.inspection import Inspector
 from gateway.journey import Arrival, examine
 from gateway.mailboxes import parse_mailboxes
-from gateway.message import MAX_FIELDS, Content, Field, Message, split_fields
+from gateway.message import MAX_FIELDS, Content, Field, Message, by_name, split_fields
 from gateway.mime.parameters import MAX_FIELD, file_names, text_of
 from gateway.mime.structure import Structure
 from tests.support.dnstable import Table, TableResolver
@@ -155,7 +155,7 @@ def stamping(octets: bytes) -> Work:
 
 def signed_fields(count: int) -> Work:
     """As many fields, and as many names in h=, some of which find one."""
-    header = Header(Field(name=f"x-{number % 7}", raw=b"X: y\r\n") for number in range(count))
+    header = Header(by_name(Field(name=f"x-{number % 7}", raw=b"X: y\r\n") for number in range(count)))
     names = [f"x-{number % 11}" for number in range(count)]
     signature = Field(name="dkim-signature", raw=b"DKIM-Signature: b=\r\n")
     return lambda: header.signed(names, Canon.SIMPLE, signature)
@@ -412,7 +412,7 @@ def alone(name: str, piece: bytes, work: Callable[[bytes], object]) -> Family:
 
 def canonical(value: bytes) -> bytes:
     field = Field(name="subject", raw=b"Subject:" + value + b"\r\n")
-    return Header([field]).canonical(field, Canon.RELAXED)
+    return Header({field.name: [field]}).canonical(field, Canon.RELAXED)
 
 
 ALONE = (

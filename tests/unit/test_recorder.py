@@ -8,6 +8,7 @@ import pytest
 
 from gateway.author import find_author
 from gateway.checks.base import Subject
+from gateway.checks.dkim import DkimResult
 from gateway.checks.dnslists import DnsListSettings, DnsListsResult, Listing, ListStatus
 from gateway.checks.iprev import IprevResult, IprevStatus
 from gateway.checks.run import NO_ANSWERS, Answers
@@ -38,7 +39,8 @@ def noted(facts: dict[str, Any] | None = None, verdict: Verdict = UNDECIDED, **m
 
 
 def test_a_message_is_noted_with_who_and_what() -> None:
-    record = noted({"author.address": "a@example.org", "subject": "hi", "dkim.result": "pass", "x.other": "word"})
+    found = {"author.address": "a@example.org", "subject": "hi", "dkim.result": "pass", "dkim.count": 1}
+    record = noted(found, answers=Answers(results={"dkim": DkimResult()}))
     assert (record.event, record.stage, record.began) == (Event.MESSAGE, "delivered", 7.0)
     assert (record.client_ip, record.client_port, record.client_role) == ("2001:db8::1", 4000, "relay")
     assert (record.sender, record.recipients) == ("alice@example.com", ("bob@example.org",))
@@ -46,6 +48,10 @@ def test_a_message_is_noted_with_who_and_what() -> None:
     assert record.size == MESSAGE.size
     assert record.results == {"dkim": "pass"}
     assert (record.reply, record.answer, record.queue_id) == ("250 2.0.0 Stored", "250 ok", "Q1")
+
+
+def test_the_field_of_a_header_is_no_result_of_a_check_whatever_its_name_is() -> None:
+    assert noted({"header.x.result": ("word",)}).results == {}
 
 
 def test_a_score_is_noted_where_there_is_one() -> None:

@@ -14,8 +14,8 @@ from gateway.reply import reply
 from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.inbox import Inbox
 from gateway.smtp.outbox import Outbox
-from gateway.smtp.watchdog import Watchdog
 from gateway.system import tcp
+from gateway.system.watchdog import Watchdog
 from tests.support.front import Gateway, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until

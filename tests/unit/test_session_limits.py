@@ -14,8 +14,8 @@ from gateway.smtp.collecting import Pieces
 from gateway.smtp.inbox import Inbox
 from gateway.smtp.processing import Bounds
 from gateway.smtp.settings import SessionSettings
-from gateway.smtp.watchdog import Watchdog
 from gateway.system.board import Board
+from gateway.system.watchdog import Watchdog
 from tests.support.front import ACCEPTED, Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
@@ -240,7 +240,8 @@ async def test_message_that_comes_too_slowly_on_the_whole() -> None:
 async def test_time_of_a_message_grows_with_what_has_come_of_it() -> None:
     loop = asyncio.get_running_loop()
     limits = SessionSettings(block_timeout=10, data_timeout=1000, min_rate=100)
-    pieces = Pieces(Inbox(loop), Watchdog(loop, lambda: None), limits)
+    watchdog = Watchdog(loop, lambda: None)
+    pieces = Pieces(Inbox(loop), watchdog, limits)
     began = pieces._began
     for octets, now, deadline in (
         (0, 0, 10),
@@ -250,7 +251,7 @@ async def test_time_of_a_message_grows_with_what_has_come_of_it() -> None:
         (10**9, 9, 19),
         (10**9, 995, 1000),
     ):
-        pieces.octets, pieces._now = octets, lambda now=now: began + now
+        pieces.octets, watchdog.now = octets, lambda now=now: began + now
         assert round(pieces.deadline - began, 3) == deadline
 
 

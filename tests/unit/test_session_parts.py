@@ -1,6 +1,8 @@
 """The parts of a session by themselves: inbox, outbox, watchdog, ids."""
 
 import asyncio
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -8,7 +10,7 @@ from gateway.reply import reply
 from gateway.smtp.ids import connection_id, envelope_id
 from gateway.smtp.inbox import HIGH_WATER, BadLine, EndOfInput, Inbox, Interrupted
 from gateway.smtp.outbox import Outbox
-from gateway.smtp.watchdog import NEVER, Watchdog
+from gateway.system.watchdog import NAP, NEVER, Watchdog
 
 
 class Pipe(asyncio.Transport):
@@ -122,6 +124,16 @@ async def test_replies_leave_in_one_write_before_the_session_waits() -> None:
     waiting.cancel()
 
 
+async def test_reply_leaves_at_once_where_the_client_has_sent_nothing_more() -> None:
+    inbox, pipe = inbox_with(b"NOOP\r\nNOOP\r\n")
+    outbox = Outbox(asyncio.get_running_loop(), is_last=lambda: inbox.is_empty)
+    outbox.transport = pipe
+    for text, written in (("one", []), ("two", [b"250 2.0.0 one\r\n250 2.0.0 two\r\n"])):
+        await inbox.line(100)
+        outbox.say(reply("250 2.0.0", text))
+        assert pipe.written == written
+
+
 async def test_reply_does_not_wait_long_for_the_next_one() -> None:
     outbox, pipe = Outbox(asyncio.get_running_loop()), Pipe()
     outbox.transport = pipe
@@ -130,6 +142,36 @@ async def test_reply_does_not_wait_long_for_the_next_one() -> None:
         while not pipe.written:
             await asyncio.sleep(0.005)
     assert pipe.written == [b"250 2.1.0 one\r\n"]
+
+
+class Clock:
+    """The time and the timers of a loop, which pass at a word."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, call: Callable[[], None]) -> None:
+        self.timers.append((when, call))
+
+    def ring(self) -> None:
+        self.now, call = self.timers[-1]
+        call()
+
+
+def test_far_deadlines_share_a_timer_and_ring_in_time() -> None:
+    clock, rung = Clock(), list[float]()
+    watchdog = Watchdog(cast(asyncio.AbstractEventLoop, clock), lambda: rung.append(clock.now))
+    for deadline in (5.5 * NAP, NEVER, 3 * NAP, 2.5 * NAP):
+        watchdog.until(deadline)
+    assert [when for when, _ in clock.timers] == [NAP]
+    for _ in range(3):
+        assert rung == []
+        clock.ring()
+    assert ([when for when, _ in clock.timers], rung) == ([NAP, 2 * NAP, 2.5 * NAP], [2.5 * NAP])
 
 
 async def test_deadline_that_moves_away_does_not_ring() -> None:

@@ -50,7 +50,7 @@ class ArcCheck:
         signatures = [one.signature for one in sets if answers[one.signature.seal.key_name].records]
         return Evidence(
             sets=sets,
-            header=Header(message.fields),
+            header=Header(message.by_name),
             bodies=await hash_body(message, {signature.body for signature in signatures}),
             answers=answers,
             parse_key=self._parse_key,

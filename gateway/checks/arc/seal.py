@@ -17,7 +17,7 @@ from gateway.checks.arc.sets import ArcSet, newest_of_broken, parse_sets
 from gateway.checks.arc.status import ChainStatus
 from gateway.checks.dkim.canonical import BodyHash, BodyPlan, Canon
 from gateway.checks.dkim.header import Header, relaxed, unsigned_field
-from gateway.message import Field, Message, split_fields
+from gateway.message import Field, Message, by_name, split_fields
 
 BODY = BodyPlan(Canon.RELAXED)  # what is hashed of a body
 MAX_INSTANCE = 50  # RFC 8617 section 4.2.1
@@ -72,7 +72,7 @@ def build_set(
 
     results = _field(build_arc(place.instance, found))
     signature = _signed(
-        "ARC-Message-Signature", covering, by.key, lambda own: Header(fields).signed(names, Canon.RELAXED, own)
+        "ARC-Message-Signature", covering, by.key, lambda own: Header(by_name(fields)).signed(names, Canon.RELAXED, own)
     )
     covered = (*(field for one in place.covered for field in one.fields), results, signature)
     seal = _signed(

@@ -46,6 +46,8 @@ def parse_sets(message: Message, *, limit: int) -> tuple[ArcSet, ...]:
     kinds = [message.named(name) for name in (RESULTS, SIGNATURE, SEAL)]
     if max(map(len, kinds)) > limit:
         raise SignatureError(f"it has more than {limit} sets")
+    if not any(kinds):
+        return ()
     try:
         results, signatures, seals = (_in_order([_part(field) for field in fields]) for fields in kinds)
         if not len(results) == len(signatures) == len(seals):

@@ -42,14 +42,12 @@ class BodyHasher:
     """Hashes a body for any number of plans: one canonical form and one hash for each algorithm, at all lengths."""
 
     def __init__(self, plans: Iterable[BodyPlan]) -> None:
-        wanted = set(plans)
-        self._bodies = {
-            canon: _FORMS[canon](
-                _Digests(plan.length for plan in wanted if plan.canon is canon and plan.length is not None)
-            )
-            for canon in {plan.canon for plan in wanted}
-        }
-        self._plans = wanted
+        self._plans = set(plans)
+        lengths: dict[Canon, set[int]] = {plan.canon: set() for plan in self._plans}
+        for plan in self._plans:
+            if plan.length is not None:
+                lengths[plan.canon].add(plan.length)
+        self._bodies = {canon: _FORMS[canon](_Digests(noted)) for canon, noted in lengths.items()}
 
     def update(self, chunk: bytes) -> None:
         for body in self._bodies.values():
@@ -71,7 +69,8 @@ class _Digests:
         self._open = sorted(set(lengths), reverse=True)  # the nearest is last
         self._noted: dict[int, bytes] = {}
         self.length = 0
-        self.update(b"")  # l=0 is reached before anything comes
+        if self._open:
+            self.update(b"")  # l=0 is reached before anything comes
 
     def update(self, octets: bytes) -> None:
         while self._open and self._open[-1] <= self.length + len(octets):
@@ -111,7 +110,8 @@ class _Simple:
         self._lines(chunk.removesuffix(b"\r"))
 
     def finish(self) -> None:
-        self._lines(self._tail)
+        if self._tail:
+            self._lines(self._tail)
         self._leave_out_line_ends()
         self.digests.update(_LINE_END)
 
@@ -140,7 +140,8 @@ class _Relaxed(_Simple):
         self._lines(kept)
 
     def finish(self) -> None:
-        self._lines(self._tail.removesuffix(b" "))
+        if self._tail:
+            self._lines(self._tail.removesuffix(b" "))
         self._leave_out_line_ends()
         if self.digests.length:
             self.digests.update(_LINE_END)

@@ -55,7 +55,7 @@ class DkimCheck:
         author_domain = subject.author.domain if subject.author else ""
         chosen = choose(fields, author_domain, limit=self._settings.max_signatures)
         now = self._clock()
-        header = Header(message.fields)
+        header = Header(message.by_name)
         signatures = await self._verify(message, header, [_read(field, header, now) for field in chosen])
         return DkimResult(signatures=signatures, count=len(fields), judged_at=now, header=header)
 

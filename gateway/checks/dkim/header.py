@@ -1,6 +1,6 @@
 """The signed header: turns fields and the names in h= into the octets that are signed (RFC 6376 section 3.7)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.checks.dkim.canonical import Canon
 from gateway.checks.dkim.tags import unsigned
@@ -12,11 +12,8 @@ _LINE_END = b"\r\n"
 class Header:
     """The fields of one message, to be signed or verified any number of times: each is canonicalised once."""
 
-    def __init__(self, fields: Iterable[Field]) -> None:
-        self._named: dict[str, list[Field]] = {}
-        for field in fields:
-            if field.name:  # other lines cannot be signed
-                self._named.setdefault(field.name, []).append(field)
+    def __init__(self, by_name: Mapping[str, Sequence[Field]]) -> None:
+        self._named = by_name
         self._relaxed: dict[int, bytes] = {}
 
     def count(self, name: str) -> int:
@@ -47,7 +44,7 @@ class Header:
         takes nothing, which signs that there is none (section 5.4.2). The signature was not there when it was made."""
         left: dict[str, int] = {}
         for name in names:
-            fields = self._named.get(name, ())
+            fields = self._named.get(name, ()) if name else ()  # lines without a name cannot be signed
             position = left.get(name, len(fields)) - 1
             if position >= 0 and fields[position] is signature:
                 position -= 1

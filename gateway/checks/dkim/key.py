@@ -35,7 +35,7 @@ class Algorithm(StrEnum):
 
     @property
     def key_type(self) -> str:
-        return self.value.partition("-")[0]
+        return self.partition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,7 @@ class Key:
     type: str  # k=: "rsa" or "ed25519"
     testing: bool  # t=y
     strict: bool  # t=s: the domain of i= must be d= itself
-
-    @property
-    def bits(self) -> int:
-        return self.public.key_size if isinstance(self.public, RSAPublicKey) else 256
+    bits: int
 
     def verifies(self, signature: bytes, signed: bytes) -> bool:
         """Whether `signature` is this key's, over the SHA-256 of `signed`."""
@@ -81,11 +78,13 @@ def _key(tags: Tags) -> Key:
     if load is None:
         raise SignatureError("key record: the key type is unknown", Failure.WRONG_KEY)
     flags = colon_list(tags.get("t", b""))
+    public = load(_key_octets(tags))
     return Key(
-        public=load(_key_octets(tags)),
+        public=public,
         type=kind,
         testing=b"y" in flags,
         strict=b"s" in flags,
+        bits=public.key_size if isinstance(public, RSAPublicKey) else 256,
     )
 
 

@@ -1,6 +1,5 @@
 """What DKIM found: results of signatures, as facts, as Authentication-Results (RFC 8601, RFC 6008) and as a report."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,9 +62,9 @@ class DkimResult:
         vouching = [one.signature for one in self.signatures if one.vouches and one.signature]
         if self.header is None or not vouching:
             return ()
-        names = [Counter(signature.headers) for signature in vouching]
-        there = ((name, self.header.count(name)) for name in SHOWN_FIELDS)
-        return tuple(name for name, count in there if all(signed[name] < count for signed in names))
+        there = [(name, count) for name in SHOWN_FIELDS if (count := self.header.count(name))]
+        signed = [signature.headers for signature in vouching]
+        return tuple([name for name, count in there if max([names.count(name) for names in signed]) < count])
 
     def facts(self) -> dict[str, FactValue]:
         return {
@@ -150,7 +149,7 @@ def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
         result=signature.result.value,
         reason=signature.reason,
         properties=tuple(
-            Property("header", name, value) for name, value in (*values, ("b", claim.b[:length])) if value
+            [Property("header", name, value) for name, value in (*values, ("b", claim.b[:length])) if value]
         ),
         comment=_comment(signature),
     )
@@ -159,8 +158,9 @@ def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
 def _comment(signature: DkimSignatureResult) -> str:
     if signature.result is not Status.PASS:
         return ""
+    bits = signature.key_bits
     notes = (
-        f"{signature.key_bits}-bit key" if signature.key_bits else "",
+        f"{bits}-bit key" if bits else "",
         "testing" if signature.testing else "",
         f"{signature.unsigned_octets} octets of the body are not signed" if signature.partial else "",
     )

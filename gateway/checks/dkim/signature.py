@@ -130,7 +130,7 @@ def message_signature(field: Field, tags: Tags, *, default_canon: bytes, identit
         claim=claim(tags, sealed),
         seal=sealed,
         identity_domain=sealed.domain if identity is None else _identity_domain(identity, sealed.domain),
-        headers=tuple(name.decode("ascii", "replace").lower() for name in colon_list(required(tags, "h"))),
+        headers=_names(required(tags, "h")),
         header_canon=header_canon,
         body=BodyPlan(body_canon, number(tags["l"], "l", digits=MAX_LENGTH_DIGITS) if "l" in tags else None),
         body_hash=base64(required(tags, "bh"), "bh"),
@@ -173,6 +173,10 @@ def expiry(tags: Tags) -> int | None:
     if expires is not None and signed is not None and expires <= signed:
         raise SignatureError("it expires (x=) before it was made (t=)", Failure.REVERSED)
     return expires
+
+
+def _names(value: bytes) -> tuple[str, ...]:
+    return tuple([name.strip(" \t\r\n") for name in value.decode("ascii", "replace").lower().split(":")])
 
 
 def _time(tags: Tags, name: str) -> int | None:

@@ -12,10 +12,11 @@ from dkim.util import DuplicateTag, InvalidTagValueList, parse_tag_value
 
 Tags = Mapping[str, bytes]
 
-_name_re = re.compile(rb"[A-Za-z][A-Za-z0-9_]*\Z")
+_name = rb"[A-Za-z][A-Za-z0-9_]*"
+_names_re = re.compile(rb"(?:%b(?:;%b)*)?\Z" % (_name, _name))
 _octets = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))  # RFC 8616 allows UTF-8 in values
 _white = b" \t\r\n"
-_signature_value_re = re.compile(rb"(;[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
+_signature_value_re = re.compile(rb";[ \t\r\n]*b[ \t\r\n]*=([^;]*)")
 
 
 class TagError(ValueError):
@@ -30,15 +31,18 @@ def parse_tags(octets: bytes) -> Tags:
         raise TagError("a tag appears twice") from None
     except InvalidTagValueList:
         raise TagError("the tag list is malformed") from None
-    if octets.translate(None, _octets) or not all(map(_name_re.match, found)):
+    names = b";".join(found)
+    if octets.translate(None, _octets) or not _names_re.match(names):
         raise TagError("the tag list has characters that it must not have")
-    return {name.decode("ascii"): value for name, value in found.items()}
+    return dict(zip(names.decode("ascii").split(";"), found.values(), strict=False))  # no names are one empty text
 
 
 def unsigned(tag_list: bytes) -> bytes:
     """The tag list of a signature as it was when it was signed: without the value of b= and the white space around that
     value (RFC 6376 section 3.7)."""
-    return _signature_value_re.sub(rb"\1", b";" + tag_list, count=1)[1:]
+    octets = b";" + tag_list
+    value = _signature_value_re.search(octets)
+    return octets[1 : value.start(1)] + octets[value.end(1) :] if value else tag_list
 
 
 def unfolded(value: bytes) -> bytes:
@@ -48,7 +52,7 @@ def unfolded(value: bytes) -> bytes:
 
 def colon_list(value: bytes) -> tuple[bytes, ...]:
     """The items of a colon-separated list, each without the white space around it."""
-    return tuple(item.strip(_white) for item in value.split(b":"))
+    return tuple([item.strip(_white) for item in value.split(b":")])
 
 
 def base64(value: bytes, tag: str) -> bytes:

@@ -3,6 +3,7 @@ domain (RFC 9989 section 4.10.2). Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.checks.dmarc.record import Mode, Record
 
@@ -16,8 +17,7 @@ class Mechanism(StrEnum):
     DKIM = "dkim"
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """A domain, and the word for what SPF or DKIM found about it. It is "" where not even that is known."""
 
     mechanism: Mechanism

@@ -14,8 +14,14 @@ from gateway.checks.dmarc.result import FACTS, DmarcResult, Status
 from gateway.checks.dmarc.several import strictest
 from gateway.checks.dmarc.tree import Published, Walk, path
 from gateway.domain import is_within
+from gateway.system.conclusions import Conclusions
 from gateway.system.dns import Resolver
 from gateway.system.together import together
+
+CONCLUSIONS = 1000  # author domains, each with what SPF and DKIM found; of at most some 20 KB each, most of 3 KB
+MAX_FOUND = 8  # identifiers of a conclusion that is kept
+
+Found = tuple[Identifier, ...]
 
 
 class DmarcCheck:
@@ -28,19 +34,33 @@ class DmarcCheck:
     def __init__(self, resolver: Resolver, *, patience: float) -> None:
         self._resolver = resolver
         self._patience = patience
+        self._concluded: Conclusions[tuple[str, Found], DmarcResult] = Conclusions(resolver, size=CONCLUSIONS)
 
     async def __call__(self, subject: Subject) -> DmarcResult:
         if subject.author is None:
             return DmarcResult(Status.PERMERROR, reason="there is no message")
-        found = await self._evaluate(subject.author, identifiers(subject))
-        return replace(found, spf_skipped=spf_skipped(subject))
-
-    async def _evaluate(self, author: Author, found: Sequence[Identifier]) -> DmarcResult:
-        resolver = ImpatientResolver(self._resolver, seconds=self._patience)
+        author, found = subject.author, identifiers(subject)
         if author.domain:
-            return await evaluate(resolver, author.domain, found)
+            result = self._concluded.recall((author.domain, found)) or await self._conclude(author.domain, found)
+        else:
+            result = await self._judge_claims(author, found)
+        skipped = spf_skipped(subject)
+        return replace(result, spf_skipped=skipped) if skipped else result
+
+    async def _conclude(self, author: str, found: Found) -> DmarcResult:
+        resolver = self._impatient()
+        result = await evaluate(resolver, author, found)
+        if len(found) <= MAX_FOUND:
+            self._concluded.keep((author, found), result, resolver.answers)
+        return result
+
+    async def _judge_claims(self, author: Author, found: Found) -> DmarcResult:
+        resolver = self._impatient()
         claimed = await together(evaluate(resolver, domain, found) for domain in author.claimed)
         return strictest(claimed, author.problem)
+
+    def _impatient(self) -> ImpatientResolver:
+        return ImpatientResolver(self._resolver, seconds=self._patience)
 
 
 async def evaluate(resolver: Resolver, author: str, found: Sequence[Identifier]) -> DmarcResult:

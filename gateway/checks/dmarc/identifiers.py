@@ -1,6 +1,6 @@
 """Turns the results of SPF and DKIM into the identifiers that DMARC looks at (RFC 9989 section 4.4). Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 from gateway.checks.base import Result, Subject, Unavailable
@@ -8,7 +8,7 @@ from gateway.checks.dmarc.alignment import PASS, UNAVAILABLE, Identifier, Mechan
 
 PARTIAL = "partial"  # of a signature: it passes, but not for the whole message
 
-_Reader = Callable[[Result], Iterator[tuple[str, str]]]  # a result to (domain, word for what was found about it)
+_Reader = Callable[[Result], list[tuple[str, str]]]  # a result to (domain, word for what was found about it)
 
 
 class Finding(Protocol):
@@ -42,7 +42,7 @@ class DkimFinding(Protocol):
 def identifiers(subject: Subject) -> tuple[Identifier, ...]:
     """All identifiers that SPF and DKIM have looked at; their domains are canonical."""
     results = subject.results or {}
-    return tuple(identifier for mechanism, read in _READERS.items() for identifier in _found(results, mechanism, read))
+    return (*_found(results, Mechanism.SPF, _of_spf), *_found(results, Mechanism.DKIM, _of_dkim))
 
 
 def spf_skipped(subject: Subject) -> str:
@@ -51,26 +51,25 @@ def spf_skipped(subject: Subject) -> str:
     return "" if result is None or isinstance(result, Unavailable) else cast(SpfFinding, result).skipped
 
 
-def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> Iterator[Identifier]:
+def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> list[Identifier]:
     """Of a check that was asked and could not answer no one can say that its identifier is not aligned."""
     result = results.get(mechanism)
+    if result is None:
+        return []
     if isinstance(result, Unavailable):
-        yield Identifier(mechanism, "", UNAVAILABLE)
-    elif result is not None:
-        yield from (Identifier(mechanism, domain, word) for domain, word in dict.fromkeys(read(result)) if domain)
+        return [Identifier(mechanism, "", UNAVAILABLE)]
+    return [Identifier(mechanism, domain, word) for domain, word in dict.fromkeys(read(result)) if domain]
 
 
-def _of_spf(result: Result) -> Iterator[tuple[str, str]]:
+def _of_spf(result: Result) -> list[tuple[str, str]]:
     spf = cast(SpfFinding, result)
-    yield spf.domain, spf.result
+    return [(spf.domain, spf.result)]
 
 
-def _of_dkim(result: Result) -> Iterator[tuple[str, str]]:
+def _of_dkim(result: Result) -> list[tuple[str, str]]:
     dkim = cast(DkimFinding, result)
     vouching = dkim.passing_domains
-    for signature in dkim.signatures:
-        passes = signature.result == PASS
-        yield signature.domain, PARTIAL if passes and signature.domain not in vouching else signature.result
-
-
-_READERS: Mapping[Mechanism, _Reader] = {Mechanism.SPF: _of_spf, Mechanism.DKIM: _of_dkim}
+    return [
+        (one.domain, PARTIAL if one.result == PASS and one.domain not in vouching else one.result)
+        for one in dkim.signatures
+    ]

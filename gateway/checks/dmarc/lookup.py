@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.checks.dmarc.tree import Station, Walk, station
 from gateway.system.dns import NO_ANSWER, Answer, Resolver, Status
+from gateway.system.dnscache import Question
 from gateway.system.together import together
 
 SHARE = 1 / 3  # of the time for all lookups that one may take: a slow name must leave time for the one above it
@@ -12,23 +13,30 @@ SHARE = 1 / 3  # of the time for all lookups that one may take: a slow name must
 class ImpatientResolver:
     """A Resolver that has no answer any more once `seconds` have passed. A slow domain among several, or in front of
     others, must not keep DMARC from saying what it has found about the rest; so one lookup has only a SHARE of them.
-    Made inside a running event loop."""
+    What was answered is noted in `answers`, of a question that is asked twice the first time. Made inside a running
+    event loop."""
 
     def __init__(self, resolver: Resolver, *, seconds: float) -> None:
         self._resolver = resolver
         self._clock = asyncio.get_running_loop().time
         self._ends = self._clock() + seconds
         self._share = seconds * SHARE
+        self.answers: dict[Question, Answer] = {}
 
     async def query(self, name: str, rrtype: str) -> Answer:
         try:
             async with asyncio.timeout_at(min(self._ends, self._clock() + self._share)):
-                return await self._resolver.query(name, rrtype)
+                answer = await self._resolver.query(name, rrtype)
         except TimeoutError:
-            return NO_ANSWER
+            answer = NO_ANSWER
+        self.answers.setdefault((name, rrtype), answer)
+        return answer
 
     def cached(self, name: str, rrtype: str) -> Answer | None:
-        return self._resolver.cached(name, rrtype)
+        answer = self._resolver.cached(name, rrtype)
+        if answer is not None:
+            self.answers.setdefault((name, rrtype), answer)
+        return answer
 
 
 async def begin(resolver: Resolver, names: tuple[str, ...]) -> Walk:

@@ -318,6 +318,41 @@ async def test_common_case_costs_one_query() -> None:
     assert dns.asked == [("_dmarc.example.org", "TXT")]
 
 
+class Cache(dict[tuple[str, str], Answer]):
+    """A Resolver that has these answers in its cache; all else is not there."""
+
+    def cached(self, name: str, rrtype: str) -> Answer:
+        return self.get((name, rrtype), NOTHING)
+
+    async def query(self, name: str, rrtype: str) -> Answer:
+        raise AssertionError(f"{rrtype} of {name} was asked for")
+
+
+NOTHING = Answer(Dns.NXDOMAIN, (), 60.0)
+
+
+async def test_what_was_concluded_holds_for_the_same_findings_and_until_the_record_changes() -> None:
+    dns = Cache({("_dmarc.example.org", "TXT"): Answer(Dns.OK, (REJECT,), 60.0)})
+    check = DmarcCheck(dns, patience=PATIENCE)
+    subject = subject_with(dkim=DkimResult(signatures=(signature("example.org", DkimStatus.PASS),)))
+    first = await check(subject)
+    assert first.result is Status.PASS
+    assert await check(subject) is first
+    assert (await check(subject_with())).result is Status.FAIL
+    assert (await check(subject)).policy is Policy.REJECT
+    dns["_dmarc.example.org", "TXT"] = Answer(Dns.OK, (b"v=DMARC1; p=none",), 60.0)
+    assert (await check(subject)).policy is Policy.NONE
+
+
+async def test_what_is_concluded_is_told_with_why_spf_was_not_asked_of_each_message_alone() -> None:
+    check = DmarcCheck(Cache({("_dmarc.example.org", "TXT"): Answer(Dns.OK, (REJECT,), 60.0)}), patience=PATIENCE)
+    nothing = Finding(result=SpfWord.NONE)
+    asked = SpfResult(identity=SpfIdentity.MAILFROM, finding=nothing, helo=nothing)
+    for why in ("a partner of ours", "", "one of our networks"):
+        subject = subject_with(spf=replace(asked, skipped=why))
+        assert (await check(subject)).spf_skipped == why
+
+
 SEVERAL = "the From field names several domains"
 OF_TWO = b"From: a@example.org, b@example.net\r\n\r\n"
 

@@ -127,7 +127,7 @@ class TestRefusals:
         async with Downstream({"RCPT": [text]}) as server:
             with route(server.endpoint) as hop:
                 course = await deliver(hop, ("nobody@example.org", "bob@example.org"))
-        assert [str(told) for told in course.rcpts] == [text, "250 2.0.0 Ok"]
+        assert [str(told) for told in course.rcpts] == [text, "250 2.1.5 Recipient ok"]
         assert course.told.startswith("250")
         assert server.sessions[0].heard("RSET") == []
 

@@ -5,15 +5,17 @@ import math
 from collections.abc import Callable
 
 NEVER = math.inf
+NAP = 60.0  # seconds that a timer runs at most: a deadline that comes nearer seldom needs another one
 
 
 class Watchdog:
     """Calls `expired` when the deadline has passed. One that moves away leaves the timer alone until it fires."""
 
-    __slots__ = ("_deadline", "_expired", "_loop", "_rings_at", "_timer")
+    __slots__ = ("_deadline", "_expired", "_loop", "_rings_at", "_timer", "now")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
         self._loop = loop
+        self.now = loop.time  # what deadlines are reckoned from
         self._expired = expired
         self._deadline = NEVER
         self._rings_at = NEVER
@@ -23,8 +25,7 @@ class Watchdog:
         """Set the deadline, in the loop's time; NEVER for none."""
         self._deadline = deadline
         if deadline < self._rings_at:
-            self.stop()
-            self._arm(deadline)
+            self._arm()
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -32,16 +33,19 @@ class Watchdog:
             self._timer = None
             self._rings_at = NEVER
 
-    def _arm(self, when: float) -> None:
-        self._rings_at = when
-        self._timer = self._loop.call_at(when, self._ring)
+    def _arm(self) -> None:
+        when = min(self._deadline, self.now() + NAP)
+        if when < self._rings_at:
+            self.stop()
+            self._rings_at = when
+            self._timer = self._loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         self._rings_at = NEVER
-        if self._loop.time() < self._deadline:
+        if self.now() < self._deadline:
             if self._deadline < NEVER:
-                self._arm(self._deadline)
+                self._arm()
             return
         self._deadline = NEVER
         self._expired()
