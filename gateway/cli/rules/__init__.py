@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.cli.options import WRONG, add_dns
+from gateway.cli.options import WRONG, add_config, add_dns
 from gateway.cli.rules.errors import check
 from gateway.cli.rules.examples import test, test_messages
 from gateway.cli.rules.explaining import explain
@@ -59,7 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     action.epilog = (
         "Exit status: 0: it is in force; 1: it is not, or nobody knows; 2: there is an error, and the old rules stay."
     )
-    _add_config(action)
+    add_config(action, default=None)
     action.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -133,7 +133,7 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_recordings(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_config(parser, default=None)
     _add_rules(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
@@ -148,10 +148,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, help=f"the configuration ({DEFAULT_PATH})")
-
-
 def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rules",
@@ -162,7 +158,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_config(parser, default=None)
     _add_rules(parser)
     parser.add_argument(
         "directories",
