@@ -312,7 +312,7 @@ def _told(path: TomlPath, detail: Mapping[str, Any]) -> tuple[TomlPath, str, str
     """Where an error of pydantic's is, what is said about it, and a hint. Of the path, `path` is what the file has."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return path, f'unknown key "{path[-1]}"', did_you_mean(str(path[-1]), _keys_beside(path))
+        return path, f'unknown key "{path[-1]}"', did_you_mean(str(path[-1]), _keys_beside(path)) or _home(path)
     if kind == "missing":
         name = str(detail["loc"][-1])
         return (*path, name), f'the key "{name}" is missing', ""
@@ -340,6 +340,13 @@ def _keys_beside(path: TomlPath) -> list[str]:
     for step in path[:-1]:
         model = _member(model, step)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _home(path: TomlPath) -> str:
+    """The tables that have this key, where it stands in the wrong one."""
+    key = path[-1]
+    tables = [f"[{name}]" for name in Settings.model_fields if key in _keys_beside((name, key))]
+    return f"{key} is a key of {' and of '.join(tables)}" if tables else ""
 
 
 def _member(model: Any, step: str | int) -> Any:

@@ -88,6 +88,11 @@ def test_an_unknown_table_is_told(tmp_path: Path) -> None:
     assert problems(tmp_path, LEAST + "[dsn]\nservers = []\n") == ['5:1: unknown key "dsn" (did you mean "dns"?)']
 
 
+def test_a_key_in_the_wrong_table_is_told_its_own(tmp_path: Path) -> None:
+    found = problems(tmp_path, LEAST + "[session]\nbalancers = []\n")
+    assert found == ['6:1: unknown key "balancers" (balancers is a key of [networks])']
+
+
 def test_every_error_is_told_at_once_in_the_words_of_a_file(tmp_path: Path) -> None:
     text = """\
 hostname = "not a name"

@@ -19,7 +19,6 @@ from gateway.cli.rules.reloading import SECONDS, reload
 from gateway.cli.rules.replaying import LIMIT, replay
 from gateway.cli.rules.sets import chosen_origins, settings_of
 from gateway.cli.rules.stats import picture_path, stats
-from gateway.config import DEFAULT_PATH
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
