@@ -103,7 +103,8 @@ def _configuration(state: Path, listen: str) -> Path:
     for directory in (state / "spool", state / "mail", state / "rules.d", state / "lists"):
         directory.mkdir(parents=True, exist_ok=True)
     if not config.exists():
-        status_port, spamd_port = _free_ports(2)
+        _, port = split_host_port(listen)
+        status_port, spamd_port = _free_ports(2, besides=port)
         text = CONFIGURATION.format(
             listen=listen, state=state, status_port=status_port, spamd_port=spamd_port, children=SPAMD_CHILDREN
         )
@@ -111,13 +112,13 @@ def _configuration(state: Path, listen: str) -> Path:
     return config
 
 
-def _free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens at, for what is not looked at from outside."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+def _free_ports(count: int, *, besides: int) -> list[int]:
+    """Loopback ports that nobody listens at, nor will soon at `besides`, for what is not looked at from outside."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count + 1)]
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:
         sock.close()
-    return ports
+    return [port for port in ports if port != besides][:count]
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def test_without_spamd_mail_is_delivered_unscored_and_marked(tmp_path: Path) -> 
         pytest.skip("no mount namespace can be made here, to hide spamd in")
     with trying(tmp_path, prefix=prefix) as running:
         assert "spamd is not installed: apt-get install spamd" in running.log
-        assert running.send(MESSAGE).returncode == 0
+        assert running.send(MESSAGE).returncode == 0, running.log
         [mail] = mail_of(running, "me")
         assert running.end() == 0
     assert "X-Mailward-Unscored: unavailable" in mail
