@@ -4,9 +4,7 @@ SHELL  := /bin/sh
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
-PYTHONS := python3.11 python3.12 python3.13 python3
-# The distribution's own Python first: it is built with profile and link-time optimisation, which most others are not.
-BASE_PYTHON ?= $(firstword $(wildcard $(addprefix /usr/bin/,$(PYTHONS))) $(foreach p,$(PYTHONS),$(if $(shell command -v $(p)),$(p))))
+BASE_PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(p)),$(p))))
 
 .PHONY: run test check format conformance hostile bench bench-peers clean
 
