@@ -18,9 +18,7 @@ from gateway.system.hostcounts import HostCounts, Places
 from gateway.system.hostmark import HostMark
 from gateway.system.line import Line, Refusal
 
-LOOK = (
-    0.05  # seconds between two looks at what has no work here: whether another worker waits for it, or its time is up
-)
+LOOK = 0.05  # seconds between two looks at what has no work here: does another worker wait for it, is its time up?
 
 
 @dataclass(frozen=True, slots=True)

@@ -522,6 +522,7 @@ async def test_a_client_that_waits_may_close_its_half_and_one_that_is_gone_is_no
         await late.send(b"y\r\n.\r\n")
         if leaves == "half":
             late.half_close()
+            await (await gateway.greeted()).command("NOOP")  # by then its end has been seen
         else:
             late.reset()
             await until(lambda: gateway.sessions.connections == 1)
