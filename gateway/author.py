@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
+
+from msgspec import Struct
 
 from gateway.domain import is_within
 from gateway.encodedwords import decode_octets, decode_words, hides_words
@@ -38,8 +39,7 @@ class Form(StrEnum):
     CROWDED = "crowded"  # it is larger, or names more domains, than is looked at, or one in an unknown charset
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """The From field of a message. `domain` is the author domain in lower case with A-labels, and empty where there
     is none or more than one; `problem` then says why, for people, and `claimed` are the domains that one reader or
     another could take for it. What begins with name is about the display names and comments beside the addresses."""

@@ -6,10 +6,11 @@ otherwise. So the outcome depends on the messages and the rules alone.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from gateway import tomlfile
 from gateway.config import Settings
@@ -59,8 +60,7 @@ class CasebookError(Exception):
         self.problems = tuple(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """One message, and what is expected: an action, and rules that are among those that match."""
 
     case: Case
@@ -70,8 +70,7 @@ class Expected:
     here: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Casebook:
+class Casebook(Struct, frozen=True):
     cases: tuple[Expected, ...]
     dns: FixedDns
 

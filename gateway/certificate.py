@@ -1,10 +1,10 @@
 """Certificate: turns a certificate, the name of our host and the time into what senders who verify will find. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from cryptography import x509
+from msgspec import Struct
 
 WARNING_DAYS = 14  # before its end; whoever renews by hand needs some
 
@@ -21,8 +21,7 @@ class Worth(StrEnum):
 ADVICE = {Worth.ENDING: "Renew it.", Worth.FOREIGN: "Get one for it.", Worth.UNTIMELY: "Renew it."}
 
 
-@dataclass(frozen=True, slots=True)
-class Appraisal:
+class Appraisal(Struct, frozen=True):
     """What was found; `text` is for people, to follow "the certificate"."""
 
     worth: Worth

@@ -1,8 +1,9 @@
 """Connection: what is known of an SMTP client before it has sent a message (RFC 5321 sections 3.1 and 4.1.1.1)."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
@@ -15,8 +16,7 @@ class Role(StrEnum):
     INTERNAL = "internal"  # one of our own networks
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Struct, frozen=True):
     """The TLS facts of a connection, as the library reports them: "TLSv1.3", "TLS_AES_256_GCM_SHA384", 256."""
 
     version: str
@@ -24,8 +24,7 @@ class Tls:
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """One client connection as it stands now; HELO and STARTTLS make a new value of it."""
 
     id: str  # unique among all workers, printable, at most 20 characters

@@ -2,8 +2,9 @@
 refuses it there."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.envelope import Envelope
 from gateway.journey import next_hop
@@ -21,8 +22,7 @@ class Moment(StrEnum):
     DATA = "DATA"  # to the octets of the message
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """What the session would answer, and to what: a recipient, or what stands in the message."""
 
     moment: Moment

@@ -1,8 +1,9 @@
 """Envelope: one mail transaction; turns the paths of MAIL and RCPT into addresses (RFC 5321 sections 3.3, 4.1.2)."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.domain import canonical_domain
 from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
@@ -29,8 +30,7 @@ class BodyType(StrEnum):
     EIGHT_BIT = "8BITMIME"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A mailbox. `local` is the local part as it must be written on the wire; `domain` is in lower case with
     A-labels, and empty for <postmaster> alone (RFC 5321 section 4.1.1.3)."""
 
@@ -52,16 +52,14 @@ class Address:
         return self.local.isascii() and self.domain.isascii()
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True):
     """One accepted RCPT, with its DSN parameters (RFC 3461) as they came."""
 
     address: Address
     parameters: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """One mail transaction (RFC 5321 section 3.3). A sender of None is the null reverse-path."""
 
     id: str  # unique among all workers, printable, at most 24 characters; it stands in the log, Received and XFORWARD

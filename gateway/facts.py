@@ -1,10 +1,11 @@
 """Facts: the named, typed values that checks report and rules read, and the stages at which they become known."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
+
+from msgspec import Struct
 
 FactValue = str | float | int | bool | tuple[str, ...] | IPv4Address | IPv6Address
 Facts = Mapping[str, FactValue]
@@ -39,8 +40,7 @@ class Spelling(StrEnum):
     DATE = "a date such as 2026-12-24"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """The declaration of one fact.
 
     `absent` is the value that rules see where the fact does not apply or is not yet known; a rule never meets a

@@ -8,11 +8,12 @@ import ctypes
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+
+from msgspec import Struct
 
 from gateway.certificate import Worth, appraise
 from gateway.checks.arc import SealingKeyError, published_problem, read_sealing_key, zone_line
@@ -55,8 +56,7 @@ CERTIFICATE_GRADES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What was found in answer to one question; `advice` says what to do, and is empty where nothing is to be done."""
 
     grade: Grade

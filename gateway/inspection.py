@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from gateway.checks.base import Subject
 from gateway.checks.run import NO_ANSWERS, Answers
@@ -39,8 +40,7 @@ class CaseError(ValueError):
     """A case that is not usable; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """A message with the envelope and the client that it is to be examined as coming from. `sent` is what that client
     would send, if it is not `content` itself: where the session refuses it, that is what is examined nonetheless."""
 
@@ -68,16 +68,14 @@ class Case:
         return cls(content=Octets(to_crlf(raw)), sent=sent, ip=ip, helo=helo, envelope=envelope)
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """A rule, and the value of each part of its condition."""
 
     rule: Rule
     parts: tuple[Explained, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class Inspection(Struct, frozen=True, kw_only=True):
     """Everything found about a case. What is `refused` by the session would have no journey."""
 
     refused: tuple[Refusal, ...]

@@ -7,8 +7,10 @@
 """
 
 import time
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.author import find_author
 from gateway.authres.edits import edit
@@ -45,8 +47,7 @@ HEADER_TOO_LARGE = Verdict(Action.REJECT, reply("554 5.3.4", "The header section
 LOOPING = Verdict(Action.REJECT, reply("554 5.4.6", "Mail loop: this message has passed through too many hosts"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, frozen=True, kw_only=True):
     """A message as it came: who brought it, in which envelope, and what was found before its content was there."""
 
     connection: Connection
@@ -56,8 +57,7 @@ class Arrival:
     early: Answers  # of the waves "client" and "sender"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
+class Examination(Struct, frozen=True, kw_only=True):
     """What was found about a message and what follows. There is no `stamped` where it was refused before that step."""
 
     subject: Subject

@@ -7,10 +7,11 @@ rule that reads it is undecidable. As for `mailward check`, nobody has talked ea
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from errno import EFBIG
 from ipaddress import IPv4Address
 from pathlib import Path
+
+from msgspec import Struct
 
 from gateway.checks.arc import SealSettings
 from gateway.config import Settings
@@ -33,8 +34,7 @@ _GLOSSARY = Glossary.of(FACTS)
 _OF_SPF = ("spf.", "domainlists.")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownMail:
+class KnownMail(Struct, frozen=True):
     file: Path
     known: Known
 

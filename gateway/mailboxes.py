@@ -9,9 +9,11 @@ Linear in the length of the value, and never recursive.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.comments import end_of_comment
 from gateway.domain import canonical_domain
@@ -22,8 +24,7 @@ class MailboxError(ValueError):
     """The field does not say clearly whom it names; the text says why, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(Struct, frozen=True):
     """`domain` is canonical, and "" where it is no domain name (an address literal, for example). `name` is the display
     name without its quotes, its encoded words as they are."""
 

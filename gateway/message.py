@@ -5,8 +5,10 @@ Nothing here changes a byte: the fields' raw bytes, joined, are the header secti
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 CHUNK = 65536  # octets in which content is read; large enough that the per-chunk cost vanishes, small enough for memory
 
@@ -31,8 +33,7 @@ class Content(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Octets:
+class Octets(Struct, frozen=True):
     """Content in memory."""
 
     octets: bytes
@@ -46,8 +47,7 @@ class Octets:
             yield self.octets[offset : offset + CHUNK]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One header field. `name` is in lower case, and empty for a line that is no field; `raw` has the CRLF."""
 
     name: str
@@ -64,17 +64,16 @@ class Field:
         return b" ".join(self.value.split()).decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A collected message. The empty line that ends the header is at `header_size`, if there is one."""
 
     fields: tuple[Field, ...]
     content: Content
     header_size: int  # octets
-    by_name: Mapping[str, tuple[Field, ...]] = field(init=False, repr=False, compare=False)
+    by_name: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by_name", by_name(self.fields))
+        force_setattr(self, "by_name", by_name(self.fields))
 
     @property
     def size(self) -> int:
@@ -93,8 +92,7 @@ class Message:
         return self.content.chunks(self.header_size + 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(Struct, frozen=True):
     """A message as it goes on: a header section of ours and theirs, then everything else byte for byte."""
 
     header: bytes  # each field with its CRLF, without the empty line

@@ -1,8 +1,9 @@
 """Parts: what every journey of a worker shares. serve.py builds them once; nothing here changes afterwards."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from gateway.checks.arc import Sealer
 from gateway.checks.run import Wave
@@ -16,8 +17,7 @@ from gateway.record import Record
 from gateway.system.panic import Panic
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waves:
+class Waves(Struct, frozen=True, kw_only=True):
     """The checks in the order in which they are asked.
 
     A new check goes into the first wave at which all that it looks at is known.
@@ -30,8 +30,7 @@ class Waves:
     scoring: Wave  # and at the stamped message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """The parts of a worker that its journeys are made with."""
 
     hostname: str

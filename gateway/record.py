@@ -1,10 +1,12 @@
 """Record: everything that is noted of one message, or of a transaction that was refused before there was one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import fields
 
 from gateway.facts import Facts, Stage
 
@@ -17,8 +19,7 @@ class Event(StrEnum):
     LOST = "lost"  # recipients were accepted, but no message came: the client was gone, or gave it up by RSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
+class Basis(Struct, frozen=True, kw_only=True):
     """What it was decided on: for the journal alone. A fact up to the stage `settled` that is missing does not apply;
     one of a later stage was not found out."""
 
@@ -30,8 +31,7 @@ class Basis:
 NO_BASIS = Basis(facts={}, settled=Stage.MAIL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """The journey of one message in plain values. Whatever stands in it came from the wire: it is escaped when written.
 
     An empty value says that the journey did not come so far, or that there was nothing; `to_dict` leaves it out.
@@ -84,7 +84,7 @@ class Record:
     queue_id: str = ""  # of the next hop
     milliseconds: Mapping[str, float] = field(default_factory=dict)  # step -> duration; "total" is the whole
 
-    basis: Basis | None = field(default=None, repr=False)
+    basis: Basis | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The record as names and values for the log: no empty ones but a score of zero, results each with a key."""

@@ -1,8 +1,9 @@
 """Reply: what an SMTP client is told. Turns codes and text into the octets of RFC 5321 section 4.2."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from gateway.printable import printable, printable_lines
 
@@ -13,8 +14,7 @@ MAX_REPLY_LINES = 20  # of a downstream's text that we pass on; more is noise to
 _enhanced_re = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """One SMTP reply (RFC 5321 section 4.2, RFC 2034).
 
     `detail` is the enhanced code without its class ("7.1" of "5.7.1"), so that code and class cannot disagree;

@@ -9,12 +9,12 @@ import asyncio
 import logging
 import socket
 import ssl
-from dataclasses import replace
 from enum import Enum
 from typing import cast
 
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
+from msgspec.structs import replace
 
 from gateway.connection import Connection, Tls
 from gateway.smtp import replies

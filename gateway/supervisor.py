@@ -9,10 +9,10 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
+from msgspec import Struct
 from pydantic import Field
 
 from gateway.journal.keeper import Keeper
@@ -69,8 +69,7 @@ class SupervisorSettings(Section):
         return Limits(self.start_seconds, self.silence_seconds, self.drain_seconds + self.finish_seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What the supervisor is to run."""
 
     settings: SupervisorSettings
@@ -83,8 +82,7 @@ class Plan:
     journal: tuple[str, ...] = ()  # starts the process of the journal; empty where there is none
 
 
-@dataclass(frozen=True, slots=True)
-class Sockets:
+class Sockets(Struct, frozen=True):
     """What the supervisor listens with: the mail sockets, for the workers, and its own for the status page."""
 
     mail: tuple[Listener, ...]

@@ -9,9 +9,10 @@ import re
 import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.tomladvice import advice
 
@@ -38,16 +39,14 @@ _scalar_re = re.compile(r"[^,\]}#\n]+")
 _written_re = re.compile(r"\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}|(\\[ \t]*\n[ \t\n]*)|\\.|.", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """A place in a file, both counted from 1, the column in characters."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that is wrong with a file. `hint` gives advice, such as the right name where a wrong one stands."""
 
     file: str
@@ -69,8 +68,7 @@ class Unreadable(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class TomlFile:
+class TomlFile(Struct, frozen=True):
     """A file that was read. `keys` and `values` hold the offsets in `text` at which they begin."""
 
     name: str

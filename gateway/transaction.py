@@ -1,6 +1,6 @@
 """Transaction: one mail transaction under way (RFC 5321 section 3.3), from MAIL to the message or its end."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from gateway.checks.ahead import Ahead
 from gateway.connection import Connection

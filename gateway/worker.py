@@ -7,8 +7,9 @@ import logging
 import signal
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.supervisor import SupervisorSettings
 from gateway.system.board import Board, Region
@@ -39,8 +40,7 @@ class Service(Protocol):
 Build = Callable[[], Awaitable[Service]]
 
 
-@dataclass(frozen=True, slots=True)
-class Inheritance:
+class Inheritance(Struct, frozen=True):
     """What the supervisor leaves to a worker, by file descriptor numbers."""
 
     sockets: tuple[tuple[int, Opening], ...]

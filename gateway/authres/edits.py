@@ -5,7 +5,8 @@ the subject, breaks signatures that cover it; the rules that ask for that say so
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.authres.claim import apparent_name
 from gateway.authres.folding import field

@@ -6,8 +6,10 @@ searches it.
 """
 
 import re
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.authres.folding import fold, plain
 from gateway.authres.scanner import TOKEN, AuthresError, Scanner
@@ -41,8 +43,7 @@ _QUOTED_PAIRS = str.maketrans({'"': r"\"", "\\": r"\\"})
 _COMMENT_CHARACTERS = str.maketrans("()\\", "[]/")  # many readers do not know escaped parentheses
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Struct, frozen=True):
     """One propspec: Property("smtp", "mailfrom", "example.org"), RFC 8601 section 2.3."""
 
     ptype: str
@@ -50,8 +51,7 @@ class Property:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class MethodResult:
+class MethodResult(Struct, frozen=True):
     """One resinfo: a method, its result word (RFC 8601 section 2.7), why, a comment for people, and what was looked
     at."""
 
@@ -62,8 +62,7 @@ class MethodResult:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticationResults:
+class AuthenticationResults(Struct, frozen=True):
     authserv_id: str
     results: tuple[MethodResult, ...]  # empty: "none"
 

@@ -5,7 +5,8 @@ SpamAssassin's SPF plugin, find in it what we say and nothing that a sender says
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.authres.field import clean_value
 from gateway.authres.folding import field
@@ -19,8 +20,7 @@ _key_re = re.compile(rf"({'|'.join(KEYS)})\s*=", re.IGNORECASE)
 _special_re = re.compile(r'(["\\])')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedSpf:
+class ReceivedSpf(Struct, frozen=True, kw_only=True):
     """What the field says. `receiver` is who checked; `mechanism` and `problem` are left out where they are empty."""
 
     result: str  # a result word of ours

@@ -5,8 +5,9 @@ It reads the whole body, so it is asked only where a rule reads one of its facts
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.authres.field import MethodResult
 from gateway.checks.base import Check, Subject
@@ -15,8 +16,7 @@ from gateway.mime.outline import Outline, Soundness
 from gateway.mime.structure import Structure
 
 
-@dataclass(frozen=True, slots=True)
-class AttachmentsResult:
+class AttachmentsResult(Struct, frozen=True):
     """What was found."""
 
     outline: Outline

@@ -5,8 +5,9 @@ of gateway/serve.py, and one in gateway/vocabulary.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway.author import Author
 from gateway.authres.field import MethodResult
@@ -32,8 +33,7 @@ class Result(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What the checks of one wave are asked about. `results` holds those of the waves before, by the check's name."""
 
     connection: Connection
@@ -69,8 +69,7 @@ class Check(Protocol):
     async def __call__(self, subject: Subject) -> Result: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(Struct, frozen=True):
     """The result of a check that could not answer: it failed or its deadline passed. Never a pass."""
 
     check: str

@@ -1,10 +1,11 @@
 """Reverse name: turns a client's address into a name that leads back to it (RFC 8601 section 3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.authres.field import MethodResult, Property
 from gateway.checks.base import Result, Subject
@@ -29,8 +30,7 @@ class IprevStatus(StrEnum):
     PERMERROR = "permerror"  # the address has no name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IprevResult:
+class IprevResult(Struct, frozen=True, kw_only=True):
     """What the reverse name check found. `name` is the confirmed name, and empty where there is none."""
 
     result: IprevStatus

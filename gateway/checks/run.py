@@ -3,7 +3,9 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from gateway.checks.base import Check, Result, Subject, Unavailable
 from gateway.facts import FactValue
@@ -12,8 +14,7 @@ from gateway.system.together import together, within
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """What a wave of checks found, and how long each took, by the check's name."""
 
     results: Mapping[str, Result] = field(default_factory=dict)
@@ -43,17 +44,16 @@ def merged(answers: Iterable[Answers]) -> Answers:
 NO_ANSWERS = Answers()
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
+class Wave(Struct, frozen=True):
     """Checks that are asked at once, and the seconds that each has to answer."""
 
     checks: tuple[Check, ...]
     seconds: float
-    declared: tuple[frozenset[str], ...] = field(init=False, repr=False, compare=False)  # the facts of each check
+    declared: tuple[frozenset[str], ...] = ()  # the facts of each check
 
     def __post_init__(self) -> None:
         declared = tuple(frozenset(fact.name for fact in check.facts) for check in self.checks)
-        object.__setattr__(self, "declared", declared)
+        force_setattr(self, "declared", declared)
 
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:

@@ -4,9 +4,10 @@ A message that could not be scored is never a clean one: its result says why, an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.authres.field import MethodResult
 from gateway.checks.base import Result
@@ -30,8 +31,7 @@ class SpamStatus(StrEnum):
 _STATUS = {Cause.BUSY: SpamStatus.BUSY, Cause.DEAD: SpamStatus.UNAVAILABLE}
 
 
-@dataclass(frozen=True, slots=True)
-class SpamResult:
+class SpamResult(Struct, frozen=True):
     """What spamd found. `score` is None unless the status is SCORED."""
 
     status: SpamStatus

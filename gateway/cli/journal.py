@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
+from msgspec.structs import asdict
 from rich.text import Text
 
 from gateway.cli.console import make_console, shown, when

@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
 
 from gateway.cli.options import WRONG, add_config, load_config
 from gateway.cli.progress import tell_progress
@@ -115,7 +116,7 @@ def _is_complete(outcome: "Outcome") -> bool:
 
 
 def _plain(outcome: "Outcome") -> dict[str, Any]:
-    values = asdict(outcome)
+    values = asdict(outcome) | {"spamd": [asdict(host) for host in outcome.spamd]}
     return values | {"unread": [{"file": str(one.path), "reason": one.reason} for one in outcome.unread]}
 
 

@@ -6,7 +6,8 @@ that is no reply is an AnswerError.
 
 import re
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAX_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 has 512, servers with long explanations go beyond it
 MAX_LINES = 128  # of one reply; the longest EHLO answers have about 30
@@ -15,8 +16,7 @@ MAX_UNREAD = 4096  # replies; more than any transaction can ask for at once
 _line_re = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One reply of a next hop, as it came. The lines are without the code; they are hostile text."""
 
     code: int

@@ -1,13 +1,14 @@
 """Capabilities: turns the answer to EHLO or LHLO into what a next hop offers (RFC 5321 section 4.1.1.1). Pure."""
 
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.delivery.answer import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What a next hop offers, by keyword in upper case, with the parameters of each."""
 
     offered: dict[str, tuple[str, ...]]

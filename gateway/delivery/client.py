@@ -6,8 +6,9 @@ It speaks; what the answers mean for a sender is the business of outcome and dow
 import ssl
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.delivery.answer import Answer
 from gateway.delivery.capabilities import NOTHING, Capabilities
@@ -30,8 +31,7 @@ class TlsMode(StrEnum):
     VERIFIED = "verified"  # encrypted, and the certificate names the host and is vouched for
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """How a session is held. Times are seconds."""
 
     hostname: str  # ours, for EHLO

@@ -7,9 +7,10 @@ extension.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from gateway.connection import Connection, Role
 from gateway.delivery.capabilities import Capabilities
@@ -34,8 +35,7 @@ class Wording(IntEnum):
     UTF8 = 2  # an internationalised message, RFC 6531: needs SMTPUTF8
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """What a next hop is told of the true client of a transaction."""
 
     connection: Connection

@@ -8,10 +8,11 @@ answers.
 import asyncio
 import logging
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from gateway.connection import Connection
 from gateway.delivery import commands, outcome
@@ -49,8 +50,7 @@ class Verification(StrEnum):
     NONE = "none"  # every recipient is accepted; the server is asked after the verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long what may take. Times are seconds."""
 
     hold: float  # the server's transaction, while the sender is not done with RCPT
@@ -58,8 +58,7 @@ class Patience:
     final: float  # for the answer to our final dot
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(Struct, frozen=True):
     """How a route deals with its server."""
 
     protocol: Protocol

@@ -7,15 +7,15 @@ fsync, rename into new/, fsync new/. All of it blocks: it is for a thread, never
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A file of a Maildir that is whole and on the disk under tmp/, but not yet to be seen."""
 
     maildir: Path

@@ -1,8 +1,9 @@
 """Endpoint: turns the address of a next hop, such as "smtp://mail.example.org:25", into a value, and back. Pure."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 PORTS = {"smtp": 25, "lmtp": 24}
 
@@ -18,8 +19,7 @@ class Protocol(StrEnum):
     LMTP = "lmtp"  # RFC 2033: one answer for each recipient after the final dot
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where a next hop listens: a host and port, or the path of a Unix socket."""
 
     protocol: Protocol

@@ -3,9 +3,12 @@
 Message and envelope are one file, so that neither can be there without the other.
 """
 
-from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from msgspec import Struct, convert
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import fields
 
 from gateway.connection import Connection
 from gateway.envelope import Envelope
@@ -18,8 +21,7 @@ class LabelError(ValueError):
     """The file does not begin with a label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """Who brought the message, for whom, and why it was kept back."""
 
     reason: str
@@ -28,12 +30,22 @@ class Label:
     envelope: Envelope
 
 
-_adapter = TypeAdapter(Label)
+class _Stored(Struct):
+    """A label as it stands in the file. msgspec knows no addresses of clients: the connection is read here."""
+
+    reason: str
+    rules: tuple[str, ...]
+    connection: dict[str, Any]
+    envelope: Envelope
+
+
+_encoder = Encoder(enc_hook=str)
+_decoder = Decoder(_Stored)
 
 
 def to_line(label: Label) -> bytes:
     """The label as a header field of one line; line ends within its values are escaped, as JSON has it."""
-    return FIELD + _adapter.dump_json(label) + b"\r\n"
+    return FIELD + _encoder.encode(label) + b"\r\n"
 
 
 def parse_line(line: bytes) -> Label:
@@ -41,6 +53,19 @@ def parse_line(line: bytes) -> Label:
     if not (line.startswith(FIELD) and line.endswith(b"\r\n")):
         raise LabelError("there is no X-Mailward-Quarantined field at the top")
     try:
-        return _adapter.validate_json(line[len(FIELD) : -2])
-    except ValidationError as error:
+        stored = _decoder.decode(line[len(FIELD) : -2])
+        return Label(stored.reason, stored.rules, _connection(stored.connection), stored.envelope)
+    except (ValueError, TypeError) as error:
         raise LabelError(str(error)) from error
+
+
+def _connection(values: dict[str, Any]) -> Connection:
+    """Raises ValueError or TypeError."""
+    known = {entry.name: entry.type for entry in fields(Connection) if entry.name in values}
+    return Connection(**{name: _value(values[name], expected) for name, expected in known.items()})
+
+
+def _value(stored: Any, expected: Any) -> Any:
+    if expected in (IPv4Address | IPv6Address, IPv4Address | IPv6Address | None):
+        return None if stored is None else ip_address(stored)
+    return convert(stored, expected)

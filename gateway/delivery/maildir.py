@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+
+from msgspec import Struct
 
 from gateway.connection import Connection
 from gateway.delivery.durable import Draft, make_maildir, write_draft
@@ -59,8 +60,7 @@ class MaildirHop:
         return MaildirDelivery(self)
 
 
-@dataclass(frozen=True, slots=True)
-class MaildirDelivery:
+class MaildirDelivery(Struct, frozen=True):
     """One transaction's way into the Maildirs (a gateway.delivery.base.Delivery)."""
 
     hop: MaildirHop

@@ -8,8 +8,9 @@ somebody's mail, so it is 451.
 import errno
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.delivery.answer import Answer
 from gateway.reply import Reply, foreign, reply
@@ -17,8 +18,7 @@ from gateway.reply import Reply, foreign, reply
 MAX_LOGGED = 1000  # characters of a next hop's text: enough to find a fault, too few to flood a log
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a delivery ended: the sender's reply, and for the log where it went and what the next hop said."""
 
     reply: Reply

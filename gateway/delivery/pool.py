@@ -6,7 +6,8 @@ worker waits for a place, one without work gives way.
 
 import asyncio
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.delivery.client import Client, Terms, open_client
 from gateway.delivery.endpoint import Endpoint
@@ -21,8 +22,7 @@ from gateway.system.line import Line, Refusal
 LOOK = 0.05  # seconds between two looks at what has no work here: does another worker wait for it, is its time up?
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How many sessions there may be, and how long one is used. Times are seconds."""
 
     connections: int  # in all, of the host

@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from threading import Lock
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import Field
 
 from gateway.connection import Connection
@@ -62,8 +63,7 @@ class QuarantineSettings(Section):
     """Days after which a message is removed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A message in the quarantine, as the name of its file tells."""
 
     path: Path
@@ -72,8 +72,7 @@ class Entry:
     size: int  # octets of the file
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A message in the quarantine, with what it needs to go on."""
 
     entry: Entry
@@ -209,8 +208,7 @@ def as_released(kept: Kept) -> Stamped:
     return Stamped(header=b"".join((RELEASE_FIELD, kept.entry.id.encode(), b"\r\n", *others)), message=message)
 
 
-@dataclass(frozen=True, slots=True)
-class FileContent:
+class FileContent(Struct, frozen=True):
     """What a file holds from an offset on (a gateway.message.Content)."""
 
     path: Path

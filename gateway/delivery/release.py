@@ -1,7 +1,9 @@
 """Release: hands a quarantined message to the next hops of its recipients, and says what became of it for each."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.delivery.base import NextHop
 from gateway.delivery.label import Label
@@ -15,8 +17,7 @@ NO_ROUTE = reply("450 4.4.4", "There is no route to this domain")  # RFC 3463: u
 HopFor = Callable[[str], NextHop | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Struct, frozen=True):
     """What became of a message for one recipient."""
 
     recipient: Recipient

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from gateway.delivery.base import NextHop
 from gateway.delivery.client import Terms, tls_context
@@ -20,8 +21,7 @@ from gateway.system.board import Region
 __all__ = ["DEFAULT_ROUTE", "DomainSettings", "RouteSettings", "Routes", "Surroundings", "build_routes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What routes need of the process they are in."""
 
     hostname: str  # ours, for EHLO and the names of files
@@ -30,16 +30,14 @@ class Surroundings:
     network_of: Callable[[IPv4Address | IPv6Address], str] = str  # names who takes turns where these are waited for
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
+class _Route(Struct, frozen=True):
     """A next hop for the domains that are verified live, and one for the others; both share their connections."""
 
     live: NextHop
     unverified: NextHop
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     """The next hop of each domain as it is configured, and that of the others."""
 
     of_domains: Mapping[str, NextHop]

@@ -4,10 +4,10 @@ ours."""
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
 from pydantic_core import from_json, to_json
 from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -105,8 +105,7 @@ def file_of(place: str) -> str:
     return "/" + place.removeprefix(SQLITE).lstrip("/") if place.startswith(SQLITE) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """How SQLite is opened: the mode of its URI, the kind of its transactions, the seconds to wait for others."""
 
     mode: str

@@ -1,13 +1,13 @@
 """Entries: what the journal has, as values: of a message, of an evaluation of DMARC, of what was dropped, of all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.facts import FactValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One row. `facts` are those that were recorded, as rules saw them, with those that did not apply: a rule that
     reads a fact which is not there cannot be replayed. `shown` are those that were written; some may be cut."""
 
@@ -46,8 +46,7 @@ class Entry:
     shown: Mapping[str, FactValue]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True, kw_only=True):
     """What an aggregate report says of one message, in the words of RFC 9990; the policy was found by a tree walk."""
 
     id: str
@@ -78,8 +77,7 @@ class Evaluation:
     spf_reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Gap(Struct, frozen=True, kw_only=True):
     """Entries that were dropped; `began` is when that was known."""
 
     began: float
@@ -87,8 +85,7 @@ class Gap:
     entries: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
+class Extent(Struct, frozen=True, kw_only=True):
     """How much there is in a journal, from when to when (Unix time; None where there is nothing)."""
 
     rows: int

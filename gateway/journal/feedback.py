@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import delete, insert, or_, select
 
 from gateway.journal.database import Database
@@ -19,8 +20,7 @@ class Kind(StrEnum):
     SPAM = "spam"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback:
+class Feedback(Struct, frozen=True, kw_only=True):
     """What one message was said to be. It is known by its id or by its content, or by both."""
 
     began: float  # Unix time at which it was said

@@ -6,10 +6,10 @@ something else now, and does not count as recorded.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from msgspec import Struct
 from pydantic_core import PydanticSerializationError, to_json
 
 from gateway.facts import Stage, all_plain
@@ -59,8 +59,7 @@ class FrameError(ValueError):
     """A frame that is not as this version writes it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Noted(Struct, frozen=True, kw_only=True):
     """A record as the journal's process has it."""
 
     values: Mapping[str, Any]  # of NAMES; lists are tuples

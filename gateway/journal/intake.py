@@ -5,7 +5,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.journal.frame import MAX_FRAME
 
@@ -43,8 +44,7 @@ class Ending:
         return time.monotonic() < self._deadline
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
+class Batches(Struct, frozen=True):
     """When a batch is full."""
 
     size: int

@@ -6,8 +6,9 @@ site chose. The facts stay as rules saw them: they are kept as JSON in ASCII.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.journal.dmarc import evaluation
 from gateway.journal.frame import Noted
@@ -22,8 +23,7 @@ _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """What is written of one record."""
 
     message: Row

@@ -5,8 +5,9 @@ same.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gateway.learning.files import Unread, files_of, opened
 from gateway.learning.letter import Letter, LetterError, Reading, read_letter
@@ -15,8 +16,7 @@ from gateway.learning.teacher import Progress, Teacher
 from gateway.scoring.lesson import Lesson
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     messages: int
     unread: tuple[Unread, ...]
     spamd: tuple[Progress, ...]
@@ -27,8 +27,7 @@ class Outcome:
     unrecorded_reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class Course(Struct, frozen=True, kw_only=True):
     lesson: Lesson
     reading: Reading
     teacher: Teacher

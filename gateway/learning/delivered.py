@@ -7,7 +7,9 @@ results. A message that has never been here loses what spamd is never given.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.authres.claim import (
     apparent_name,
@@ -19,8 +21,7 @@ from gateway.authres.stamp import for_scanners
 from gateway.message import Field, Message, Stamped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     ident: str  # as in the log; "" where the message has not come through this host
     return_path: bytes  # the field with its CRLF, or nothing
     copy: Stamped  # as scanners see it

@@ -4,9 +4,10 @@ Of a file of any size no more is held than the limits of a header and of scoring
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from gateway.journal.feedback import digest
 from gateway.learning.delivered import as_scored
@@ -21,8 +22,7 @@ class LetterError(ValueError):
     """The file has no message that could be learned; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """By what a message is known as ours, and how much of it is looked at."""
 
     hostname: str
@@ -31,8 +31,7 @@ class Reading:
     max_size: int  # octets that spamd is given
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Letter(Struct, frozen=True, kw_only=True):
     ident: str  # that its topmost Received field of ours names, or ""
     digest: str
     payload: Whole | Excerpt

@@ -1,7 +1,8 @@
 """Notebook: writes what was said of messages into the journal, some at a time, beside the process that keeps it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.journal.database import Database, JournalError
 from gateway.journal.feedback import Feedback, Kind, known, last_said, note, withdraw

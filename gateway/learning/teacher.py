@@ -7,7 +7,8 @@ at a host: it writes one at a time, and its children are there for mail.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.scoring.client import Failure, Fault, Patience, Payload, Spamd
 from gateway.scoring.hosts import SpamdHost, parse_address
@@ -17,8 +18,7 @@ MAX_FAILURES = 3  # in a row; then a host is not told any more
 _HOPELESS = frozenset({Fault.UNREACHABLE, Fault.SHORTAGE})  # it would be the same with the next message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """What one spamd has done with the messages so far."""
 
     address: str

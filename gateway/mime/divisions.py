@@ -1,11 +1,10 @@
 """Divisions: the multiparts that are open where a message is read, and which of them a line divides or ends (RFC 2046
 section 5.1.1)."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Delimiter:
+class Delimiter(Struct, frozen=True):
     """What a line is: of which open multipart, counted from the outermost, and whether it is the last of that."""
 
     place: int

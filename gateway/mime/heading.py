@@ -1,7 +1,8 @@
 """Heading: the header section of a message or a part to what it says of the structure. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.message import Field
 from gateway.mime.outline import Entity, Soundness
@@ -15,8 +16,7 @@ _CONTENT_FIELDS = ("content-type", "content-disposition", "content-transfer-enco
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(Struct, frozen=True):
     """A part, and how what follows is divided: by a boundary, or as a message of its own, or not at all."""
 
     entity: Entity

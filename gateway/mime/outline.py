@@ -1,7 +1,8 @@
 """Outline: what the structure of a message says of its parts. Values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Soundness(StrEnum):
@@ -12,8 +13,7 @@ class Soundness(StrEnum):
     LIMITED = "limited"  # there is more than is looked at: parts, depth, a header section, a name
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Struct, frozen=True):
     """One part: its media type and, if it has some, the names that it may be stored under; all in lower case."""
 
     media_type: str
@@ -28,8 +28,7 @@ class Entity:
         return bool(self.names) or self.disposition == "attachment" or not self.media_type.startswith("text/")
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """The parts of a message in their order, those within enclosed messages too."""
 
     entities: tuple[Entity, ...]

@@ -2,8 +2,9 @@
 of which nobody knows whether they match. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.facts import Facts, Stage
 from gateway.policy.language import Explained, explain
@@ -21,8 +22,7 @@ class Standing(StrEnum):
     NO_MATCH = "no match"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A rule that was read."""
 
     rule: Rule

@@ -5,7 +5,8 @@ alone, after which none is read. Rules in shadow mode are recorded and change no
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.facts import Facts, FactValue, Stage
 from gateway.policy.rule import TOTAL, Rule, RuleSet

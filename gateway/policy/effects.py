@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.facts import Fact, Stage
 from gateway.policy.rulefile import Value
@@ -33,8 +34,7 @@ _name_re = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}\Z")  # narrower than RFC 5
 _prefix_re = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Struct, frozen=True):
     """What a rule does beside its action or score. Empty values: nothing."""
 
     add: tuple[tuple[str, Text], ...] = ()

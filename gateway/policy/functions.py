@@ -3,12 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 import re2
+from msgspec import Struct
 
 from gateway.domain import canonical_domain
 from gateway.headerfacts import field_name_re, header_fact
@@ -54,8 +54,7 @@ class WrongLiteral(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One parameter. `prepare` turns a quoted text into what the function takes, once, when rules are loaded."""
 
     name: str
@@ -64,8 +63,7 @@ class Parameter:
     literal: bool = False  # nothing but a quoted text will do
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """One function.
 
     Where the result is a boolean and the first argument a tuple of texts, it is true if it is true for any of them.

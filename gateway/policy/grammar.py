@@ -6,8 +6,9 @@ A node that is not in the table at the end is refused. Every fault is found, not
 import ast
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.facts import Fact
 from gateway.headerfacts import PREFIX
@@ -23,8 +24,7 @@ _EACH = 'functions and "in" look at each text of a fact'
 MAX_SHOWN = 40  # characters of a condition that a message quotes
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A checked part: its type, the tree to compile, and what is known of its value."""
 
     kind: Kind

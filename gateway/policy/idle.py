@@ -4,15 +4,15 @@ What is told is certain; of conditions on more facts than the idle rule reads no
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.policy.reach import implies, is_possible
 from gateway.policy.rule import Rule, RuleSet
 from gateway.policy.verdict import Action
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """A rule, and the one that leaves it nothing to do."""
 
     rule: Rule

@@ -1,8 +1,9 @@
 """Keys: what a rule of the rules files may say, of which type, and what it means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 ID_FORM = "[a-z0-9][a-z0-9_.-]{0,63}"  # a regular expression of any dialect, for what is matched as a whole
 
@@ -32,8 +33,7 @@ class Form(Enum):
         return str(self.value[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key. `meaning` is Markdown."""
 
     form: Form

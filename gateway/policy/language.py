@@ -7,10 +7,11 @@ that the grammar built anew from the parts it knows, so a condition can do nothi
 import ast
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import CodeType, FunctionType
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.facts import Fact, Facts, FactValue
 from gateway.policy.foreign import sign
@@ -33,8 +34,7 @@ class Operator(StrEnum):
     NONE = ""  # it is not: a comparison, a call or a fact
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a condition, with the facts that it reads. `offset` is where it begins in the condition's text."""
 
     text: str
@@ -62,8 +62,7 @@ class Part:
             yield from part.told()
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A compiled condition. `holds` never raises on facts of the declared types."""
 
     text: str
@@ -76,8 +75,7 @@ class Condition:
         return self.whole.facts
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """What a part of a condition came to, and the facts that made it so."""
 
     text: str

@@ -1,16 +1,17 @@
 """Origin: where one set of rules is read from."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.facts import Fact
 from gateway.policy.rule import RuleSet
 from gateway.policy.rules import load
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Directories of rules files, in the order in which they are read. Lists are looked for in the lists/ of each, and
     then in those of `lists`. `routes` are the next hops that rules may choose; None where they are not known."""
 

@@ -1,7 +1,8 @@
 """Profiles: the domain of a recipient to the set of rules that judges its mail. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.domain import configured_for
 from gateway.facts import Fact, FactType, Stage
@@ -18,8 +19,7 @@ PROFILE = Fact(
 FACTS = (PROFILE,)
 
 
-@dataclass(frozen=True, slots=True)
-class Profiles:
+class Profiles(Struct, frozen=True):
     """The sets of rules in force."""
 
     default: RuleSet

@@ -5,8 +5,9 @@ reads a fact which was not recorded could change the action, that is undecidable
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations
+
+from msgspec import Struct
 
 from gateway.authres.marks import EXEMPT
 from gateway.envelope import PathError, parse_forward_path
@@ -25,16 +26,14 @@ SPAM_RESULT = "spam.result"
 NEVER_SCORED = "skipped"  # the word of spam.result where there is no scoring: rules change nothing about that
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Struct, frozen=True, kw_only=True):
     """What is known of a message. A fact that is not there was not recorded."""
 
     facts: Facts
     panic: bool  # the switch was on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What rules make of it. `undecidable` are those that read facts which were not recorded."""
 
     rules: RuleSet
@@ -151,8 +150,7 @@ class _Course:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Slack:
+class Slack(Struct, frozen=True):
     """What may come of rules of which nobody knows whether they match: how far the total may go down and up, and
     whether one may end the reading, or have a message not scored."""
 

@@ -1,7 +1,8 @@
 """Rule: one rule of the rules files, typed and compiled, and the set of those in force."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.facts import Fact, FactType, FactValue, Stage
 from gateway.policy.effects import NO_EFFECTS, Effects
@@ -21,8 +22,7 @@ TOTAL = Fact(
 FACTS = (TOTAL,)
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """Facts, those not named being absent, and whether the rule matches them."""
 
     facts: Mapping[str, FactValue]
@@ -30,8 +30,7 @@ class Example:
     here: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule: where its condition holds, it is a hit. `template` is set where its action refuses."""
 
     hit: Hit
@@ -80,8 +79,7 @@ class Rule:
         return self.effects.facts.union(self.condition.facts, self.template.facts if self.template else ())
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSet:
+class RuleSet(Struct, frozen=True):
     """The rules in force, in the order in which they are read."""
 
     rules: tuple[Rule, ...]

@@ -6,9 +6,10 @@ whose id is already known changes only the keys that it names.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.policy.keys import ID_FORM, KEYS, MISNAMED
 from gateway.tomlfile import Path, Problem, TomlFile, Unreadable, did_you_mean, read
@@ -24,8 +25,7 @@ _id_re = re.compile(ID_FORM + r"\Z")
 _not_in_ids_re = re.compile(r"[^a-z0-9_.-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value of a rules file and where it stands."""
 
     value: Any
@@ -45,8 +45,7 @@ class Value:
         return Problem(self.file.name, place.line, place.column, message, hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """One rule as the files have it. `values` lacks those that were wrong; then it is not `whole`."""
 
     id: str

@@ -2,11 +2,11 @@
 
 import ast
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something that is wrong with a condition, at a character of its text."""
 
     offset: int

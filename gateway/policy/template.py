@@ -9,8 +9,9 @@ reply stays one line that says what the operator wrote.
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from gateway.facts import Fact, Facts, FactValue, Stage
 from gateway.policy.verdict import Action
@@ -39,8 +40,7 @@ class TemplateError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A text with places for values: (text before, name of a fact or ""), one after the other."""
 
     pieces: tuple[tuple[str, str], ...]
@@ -54,8 +54,7 @@ class Text:
         return "".join(before + (_shown(facts[name]) if name else "") for before, name in self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A reply with places for values."""
 
     status: str  # "550 5.7.1"

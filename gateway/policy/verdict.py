@@ -1,7 +1,8 @@
 """Verdict: what the rules make of the facts. A value; carrying it out is the journey's work."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.reply import Reply
 
@@ -33,8 +34,7 @@ class Mode(StrEnum):
     SHADOW = "shadow"  # evaluated and recorded, never acted on
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A rule that matched: what it asked for, an action or a score."""
 
     rule: str  # the rule's id
@@ -45,8 +45,7 @@ class Hit:
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edits:
+class Edits(Struct, frozen=True):
     """What rules change in the header of a message that goes on."""
 
     added: tuple[tuple[str, str], ...] = ()  # names and values
@@ -65,8 +64,7 @@ class Edits:
 NO_EDITS = Edits()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What was decided, by which rules. `reply` is set where the action refuses."""
 
     action: Action

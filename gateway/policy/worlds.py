@@ -4,9 +4,10 @@ A rule that reads a fact which is not known may match or not; each way is a worl
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from gateway.facts import Facts, Stage
 from gateway.policy.decide import SPAM_SCORE, decide

@@ -1,7 +1,8 @@
 """Breaker: turns failures in a row into a pause: a dead host costs no message its time. `now` is monotonic seconds."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.system.hostmark import HostMark
 
@@ -16,8 +17,7 @@ class Cause(StrEnum):
 _CAUSES = tuple(Cause)
 
 
-@dataclass(slots=True)
-class Breaker:
+class Breaker(Struct):
     """Closed until `limit` failures came in a row in one worker; then open for all of them: one attempt is let through
     every `pause` seconds, until one succeeds."""
 

@@ -5,10 +5,11 @@ spamd closes a connection after its reply, so each request has its own. Whatever
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from errno import EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.scoring.hosts import TcpAddress, UnixAddress
 from gateway.scoring.lesson import Lesson, Told, parse_told, tell_fields
@@ -32,8 +33,7 @@ class Fault(StrEnum):
     REFUSED = "refused"  # it answered with an error code
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     fault: Fault
     reason: str  # for the log
 
@@ -41,8 +41,7 @@ class Failure:
         return f"{self.fault}: {self.reason}" if self.reason else self.fault.value
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long one request may take, in seconds."""
 
     connect: float
@@ -58,8 +57,7 @@ class Payload(Protocol):
     def chunks(self) -> Iterator[bytes]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Spamd:
+class Spamd(Struct, frozen=True):
     """One spamd, to be asked."""
 
     address: TcpAddress | UnixAddress

@@ -1,12 +1,12 @@
 """Hosts: which spamd is asked, in which order. Pure, but for the random number it is given."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
 from random import Random
 from typing import Annotated
 
+from msgspec import Struct
 from pydantic import AfterValidator, Field
 
 from gateway.addresses import split_host_port
@@ -15,14 +15,12 @@ from gateway.settings import Section
 UNIX = "unix://"
 
 
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
+class TcpAddress(Struct, frozen=True):
     host: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
+class UnixAddress(Struct, frozen=True):
     path: str
 
 

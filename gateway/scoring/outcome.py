@@ -1,7 +1,8 @@
 """Outcome: what came of asking for a score, and at what cost."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.scoring.breaker import Cause
 from gateway.scoring.spamc import Score
@@ -15,16 +16,14 @@ class Origin(StrEnum):
     REMEMBERED = "remembered"  # it had called the same one spam
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     host: str
     score: Score
     origin: Origin = Origin.ASKED
     waited: float = 0.0  # seconds, for a place at a host
 
 
-@dataclass(frozen=True, slots=True)
-class Unscored:
+class Unscored(Struct, frozen=True):
     cause: Cause
     reason: str  # for the log
     origin: Origin = Origin.ASKED

@@ -6,8 +6,9 @@ above a size is left out: padding is no way round the scoring.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from gateway.envelope import Address
 from gateway.message import Stamped
@@ -19,8 +20,7 @@ MAX_LINE = 1000  # octets with CRLF, RFC 5322 section 2.1.1; farther back no lin
 _odd_re = re.compile(r"[^A-Za-z0-9.!#$%&'*+/=^_`{|}~-]")
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A message as it stands, below its Return-Path. `ours` are the octets at its beginning that we have written."""
 
     return_path: bytes
@@ -40,8 +40,7 @@ class Whole:
         return chain((self.return_path,), self.copy.chunks())
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(Struct, frozen=True):
     """The beginning of a message that is too large to be scored whole."""
 
     data: bytes

@@ -5,8 +5,10 @@ message itself or by a flood of them: that counts as busy, and makes no way roun
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.scoring.breaker import Breaker, Cause
 from gateway.scoring.client import Failure, Fault, Patience, Payload, Spamd
@@ -19,8 +21,7 @@ from gateway.system.hostmark import HostMark
 from gateway.system.line import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one message's scoring may cost. Times are seconds."""
 
     connect: float

@@ -6,9 +6,10 @@ after the reply. What spamd sends is not believed until it has been checked: any
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from gateway.printable import printable
 
@@ -40,8 +41,7 @@ class CutOff(ReplyError):
     """The connection ended before the reply did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """One reply of spamd, complete. Names of `fields` are in lower case."""
 
     code: int  # of sysexits.h; 0 is success
@@ -50,8 +50,7 @@ class Reply:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """What spamd thinks of a message. All numbers are finite."""
 
     is_spam: bool

@@ -6,7 +6,8 @@ what comes of all, also where it is no score: they are the same mail of the same
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.scoring.likeness import fingerprint
 from gateway.scoring.outcome import Origin, Scored, Unscored

@@ -5,10 +5,11 @@ It is a function of the client's address alone, so it can be asked as soon as th
 to be behind a proxy.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from gateway.connection import Role
 from gateway.reply import Reply
@@ -42,8 +43,7 @@ _REPLIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What one connection is counted under."""
 
     keys: tuple[int, ...]

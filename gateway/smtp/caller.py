@@ -1,9 +1,10 @@
 """Caller: who is at the door, before a word was said: a client by its address, and what it may do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from msgspec import Struct
 
 from gateway.connection import Role
 
@@ -18,8 +19,7 @@ class Standing(StrEnum):
     PROXY = "proxy"  # for other clients (XCLIENT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     ip: Address
     port: int
     role: Role

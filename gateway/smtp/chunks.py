@@ -4,15 +4,15 @@ No octet of a chunk has a meaning to the protocol: no dot is stuffed, and no seq
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.smtp.intake import Intake
 
 _chunk_re = re.compile(r"([0-9]{1,20})(?: +(LAST))?\Z", re.IGNORECASE | re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """What a BDAT command announces. The octets come right behind its line."""
 
     size: int

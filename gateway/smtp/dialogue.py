@@ -8,8 +8,9 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.connection import Connection, Role, Tls
 from gateway.reply import Reply, reply

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Set
 from concurrent.futures import Executor
-from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec.structs import replace
 
 from gateway.connection import Connection, Role
 from gateway.reply import reply

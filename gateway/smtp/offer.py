@@ -4,8 +4,9 @@ RFC 5321 section 4.1.1.1, RFC 9422 (LIMITS). An answer is a promise: what it nam
 connection, wherever it goes.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.reply import Reply, reply
 
@@ -25,8 +26,7 @@ OF_NEXT_HOPS = frozenset({Extension.DSN, Extension.REQUIRETLS})
 OVER_TLS = frozenset({Extension.REQUIRETLS})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What a client will be refused for if it brings more of it; None is no limit."""
 
     max_size: int  # octets of a message
@@ -39,8 +39,7 @@ class Limits:
         return " ".join(f"{name}={value}" for name, value in named.items() if value is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """What a client may use: no extension after HELO."""
 
     max_size: int
@@ -49,8 +48,7 @@ class Offer:
     rcpt: frozenset[str] = frozenset()  # parameters of RCPT
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Struct, frozen=True):
     """The answer to HELO or EHLO, and what it offers."""
 
     reply: Reply

@@ -1,7 +1,7 @@
 """Processing: the messages that are whole, from their final dot to the answer: so many at once on the host. Others wait
 in line, where networks take turns, for a bounded time: to process more at once makes none of them quicker."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gateway.system.board import Region
 from gateway.system.hostcounts import MESSAGES, HostCounts, Places
@@ -10,8 +10,7 @@ from gateway.system.line import Line, Refusal
 ENDLESS = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """Of messages, for all workers together."""
 
     at_once: int = ENDLESS

@@ -5,11 +5,12 @@ nothing is made of it. TLVs are passed over, whatever is in them.
 """
 
 import re
-from dataclasses import dataclass
+import struct
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from struct import Struct
 from typing import NamedTuple
+
+from msgspec import Struct
 
 MAX_LINE = 107  # octets of version 1 with its CRLF (section 2.1)
 MAX_HEADER = 2048  # octets of version 2; it is to fit into a packet, and the common TLVs take some hundred
@@ -19,7 +20,7 @@ FIXED = 16  # octets of version 2 before its addresses
 
 _KEYWORD = b"PROXY "  # begins version 1
 _LOCAL, _PROXY = 0x20, 0x21  # the commands of version 2
-_ADDRESSES = {0x11: Struct("!4s4sHH"), 0x21: Struct("!16s16sHH")}  # TCP over IPv4 and over IPv6
+_ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH")}  # TCP over IPv4 and over IPv6
 
 _line_re = re.compile(
     rb"PROXY TCP([46]) ([0-9A-Fa-f:.]{2,45}) ([0-9A-Fa-f:.]{2,45}) (0|[1-9][0-9]{0,4}) (0|[1-9][0-9]{0,4})\r\n\Z"
@@ -34,8 +35,7 @@ class End(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+class Relayed(Struct, frozen=True):
     """The connection of a client to the balancer, which follows."""
 
     client: End

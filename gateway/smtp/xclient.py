@@ -5,9 +5,10 @@ The command of Postfix (XCLIENT_README). Its values are xtext (RFC 3461 section 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.connection import Connection, plain_address
 from gateway.reply import Reply

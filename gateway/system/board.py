@@ -9,10 +9,11 @@ import fcntl
 import mmap
 import os
 import struct
-from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import Self
+
+from msgspec import Struct
 
 WORD = 8  # octets; an aligned word is read and written whole
 WINDOW = 16  # entries, from the one its hash points to, in one of which a key stands
@@ -25,8 +26,7 @@ _HEAD = 3 + SECRET_SIZE // WORD  # words: magic, regions, entries, the secret
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # nobody can take mapped memory away (SIGBUS)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Where things stand, in words. The head is followed by a word for each region that says whether it is in use."""
 
     regions: int

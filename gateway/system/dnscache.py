@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 MAX_CACHED_OCTETS = 8192  # of one answer; beyond it nothing honest is kept from the cache, and memory has a bound
 MIN_RECORD_OCTETS = 64  # what a record costs at least as a Python object, so that many tiny ones count as much
@@ -22,8 +23,7 @@ class Status(StrEnum):
     TIMEOUT = "timeout"  # no server answered in time
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What DNS says. `records` are str for A, AAAA and PTR, (preference, host) for MX, and bytes for TXT, the character
     strings of each joined. Host names are in lower case without the final dot. `ttl` is what the answer came with,
     in seconds, within the resolver's bounds."""
@@ -42,8 +42,7 @@ class Answer:
         return sum(max(_length(record), MIN_RECORD_OCTETS) for record in self.records)
 
 
-@dataclass(slots=True)
-class DnsCache:
+class DnsCache(Struct):
     """Answers by question; the one unused for longest makes room for a new one."""
 
     size: int

@@ -13,6 +13,7 @@ import dns.message
 import dns.name
 import dns.rcode
 import pycares
+from msgspec import Struct
 
 from gateway.system.ares import Ares
 from gateway.system.dnscache import Answer, Question, Status
@@ -35,8 +36,7 @@ _STATUS_BY_ERROR = {
 _STATUS_BY_RCODE = {dns.rcode.NOERROR: Status.OK, dns.rcode.NXDOMAIN: Status.NXDOMAIN}  # everything else: SERVFAIL
 
 
-@dataclass(slots=True)
-class _Library:
+class _Library(Struct):
     """One channel of c-ares, what it has kept by now, and how many lookups still need it."""
 
     ares: Ares

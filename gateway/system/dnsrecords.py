@@ -1,13 +1,13 @@
 """DNS records: turns the answer section of a reply, as each library gives it, into the records of an Answer. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import dns.message
 import dns.name
 import dns.rdataclass
 import pycares
+from msgspec import Struct
 
 from gateway.system.dnscache import Answer, Status
 
@@ -15,8 +15,7 @@ CNAME = "CNAME"
 MAX_ALIASES = 16  # (CNAME) that follow on one another; recursive servers give up sooner, and honest names have three
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One record of a reply. `value` is the target of a CNAME, and otherwise as in an Answer."""
 
     owner: str

@@ -9,9 +9,10 @@ milliseconds and only while somebody waits.
 import asyncio
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from gateway.system.board import Region
 from gateway.system.hostcounts import waiting_for
@@ -33,8 +34,7 @@ class Refusal(StrEnum):
     EXPIRED = "the wait is over"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiter(Generic[T]):
+class _Waiter(Struct, Generic[T], frozen=True, eq=False):
     client: str
     attempt: Callable[[], T | None]
     wants: Hashable

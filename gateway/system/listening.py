@@ -4,8 +4,9 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.addresses import split_host_port
 from gateway.system import systemd
@@ -23,8 +24,7 @@ class Opening(StrEnum):
     TLS = "tls"  # with a handshake (RFC 8314 section 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """A listening socket."""
 
     socket: socket.socket

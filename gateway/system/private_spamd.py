@@ -8,8 +8,9 @@ import os
 import pwd
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gateway.system.spamd_site import write_site
 
@@ -21,8 +22,7 @@ class NoSpamd(RuntimeError):
     """SpamAssassin's spamd is not installed."""
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateSpamd:
+class PrivateSpamd(Struct, frozen=True):
     """`listen` is what spamd's --listen takes: HOST:PORT, or the absolute path of a Unix socket."""
 
     directory: Path

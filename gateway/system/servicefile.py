@@ -7,16 +7,17 @@ has by now, is never taken for it.
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 MAX_SIZE = 4096  # octets
 
 NAME = "service"  # in the state directory
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
+class ServiceState(Struct, frozen=True):
     """The process, and its reloads: how many have begun and ended, and how the last one did."""
 
     pid: int

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 PATIENCE = 5.0  # seconds in which a request must be here and its answer gone
 MAX_REQUEST = 8192  # octets of a request's head
@@ -12,8 +13,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     body: bytes
     media_type: str = PLAIN
     status: str = "200 OK"

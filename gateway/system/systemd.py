@@ -8,7 +8,8 @@ import socket
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
 MAX_FDS = 64  # more listening sockets than any mail gateway has; a bound on what an environment may ask for
@@ -18,8 +19,7 @@ LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDI
 NOTIFY_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """A file descriptor that systemd has passed, and the name that the socket unit gives it (FileDescriptorName=)."""
 
     fd: int

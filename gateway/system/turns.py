@@ -3,15 +3,15 @@ the one who came first. Whoever brings a hundred takes one turn where one who br
 
 from collections import deque
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 W = TypeVar("W")
 
 
-@dataclass(slots=True)
-class _Client(Generic[W]):
+class _Client(Struct, Generic[W]):
     waiters: deque[W]
     since: float  # when it came, or was served last
 

@@ -7,8 +7,9 @@ import subprocess
 import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.system.board import Board
 from gateway.system.lifeline import SupervisorEnd, Word, pair
@@ -35,8 +36,7 @@ class Cause(StrEnum):
     OVERDUE = "overdue"  # it had not drained by its deadline, so we killed it
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Seconds that a worker gets."""
 
     start: float  # until it is ready
@@ -44,8 +44,7 @@ class Limits:
     drain: float  # from the order to drain to its end
 
 
-@dataclass(frozen=True, slots=True)
-class Estate:
+class Estate(Struct, frozen=True):
     """What a worker inherits, beside its lifeline."""
 
     listeners: tuple[Listener, ...]  # at which it accepts mail
@@ -54,8 +53,7 @@ class Estate:
     journal: socket.socket | None = None  # its end of the feed of the journal
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     cause: Cause
     status: int  # the exit status, or the signal's number below zero
 

@@ -8,8 +8,10 @@ are taken off.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.authres.received import receipt_ident
 from gateway.envelope import PathError, parse_forward_path, parse_reverse_path
@@ -37,8 +39,7 @@ _helo_re = re.compile(r"\b(?:HELO |helo=)([^\s()]+)")
 _recipient_re = re.compile(r" for <?([^\s<>;]+)>?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, frozen=True, kw_only=True):
     """What is None is not known."""
 
     octets: bytes
@@ -48,8 +49,7 @@ class Arrival:
     recipient: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Client:
+class _Client(Struct, frozen=True):
     ip: IPAddress
     helo: str
 

@@ -1,8 +1,9 @@
 """Curve: counted scores to what thresholds would make of them. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import ceil, floor
+
+from msgspec import Struct
 
 from gateway.tuning.quality import share
 from gateway.tuning.scores import Scores
@@ -11,8 +12,7 @@ from gateway.tuning.sighting import Known
 TAILS = 0.005  # of the messages, at either end, whose scores widen no picture and no table
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """What a threshold would hit: messages whose score is at least that. A share of none is None."""
 
     threshold: float

@@ -4,7 +4,6 @@ what each threshold would hit; in both, the thresholds in force. Needs matplotli
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
 from math import ceil, floor
@@ -14,6 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from msgspec import Struct
 
 from gateway.tuning.curve import curve, extent, grid
 from gateway.tuning.scores import Scores
@@ -35,8 +35,7 @@ class Format(StrEnum):
     SVG = "svg"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
+class Palette(Struct, frozen=True, kw_only=True):
     """Colours; ham and spam are told apart by those who see no red or green, too."""
 
     ground: str
@@ -62,8 +61,7 @@ DARK = Palette(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """What is drawn side by side; there is no panel without scores."""
 
     measure: Measure

@@ -1,15 +1,15 @@
 """Quality: the counts of a rule to how right it is, by the messages of which it is known what they are. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.policy.rule import Rule
 from gateway.policy.verdict import Action
 from gateway.tuning.sighting import Known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
+class Quality(Struct, frozen=True, kw_only=True):
     """How right a rule is. A share of none is None."""
 
     precision: float | None  # of the known messages that it hits, the share of what it is after

@@ -1,8 +1,9 @@
 """Sighting: a message as statistics see it, made of what rules make of it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.facts import Facts, Stage
 from gateway.policy.account import undecided
@@ -22,8 +23,7 @@ class Known(StrEnum):
     UNKNOWN = "unknown"  # nobody has said anything
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True):
     """One verdict: of a message, or of a recipient that a rule refused."""
 
     name: str  # by which people find the message: its id in the log, or its file

@@ -1,7 +1,8 @@
 """Statistics: what was counted, and the rules, to what is said of each rule and of the thresholds. Pure."""
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.policy.rule import Rule, RuleSet
 from gateway.policy.verdict import Mode
@@ -15,8 +16,7 @@ MAX_POINTS = 40  # of a table of thresholds
 STEPS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # between two of them, whichever needs no more
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(Struct, frozen=True):
     """Another rule that hits the same messages; `share` is that of the messages that the first rule hits."""
 
     rule: str
@@ -24,8 +24,7 @@ class Overlap:
     share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleStatistics:
+class RuleStatistics(Struct, frozen=True, kw_only=True):
     id: str
     asks_for: str
     mode: Mode
@@ -42,8 +41,7 @@ class RuleStatistics:
         return self.counted.names.get(contrary(self.aim), []) if self.aim else []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
+class Statistics(Struct, frozen=True, kw_only=True):
     tally: Tally
     rules: tuple[RuleStatistics, ...]  # those that hit most first
     thresholds: tuple[Threshold, ...]  # in force

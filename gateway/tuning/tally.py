@@ -2,8 +2,9 @@
 there are rules, however many messages there are."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import combinations
+
+from msgspec import Struct, field
 
 from gateway.tuning.scores import Scores
 from gateway.tuning.sighting import Known, Sighting
@@ -14,8 +15,7 @@ MAX_NAMES = 100  # messages of a kind that are named for a rule
 UNDECIDABLE = "undecidable"  # in place of an action
 
 
-@dataclass(slots=True)
-class RuleTally:
+class RuleTally(Struct):
     """What was counted of one rule."""
 
     hits: Counter[Known] = field(default_factory=Counter)

@@ -1,8 +1,9 @@
 """Thresholds: rules to the numbers that they compare a score with. Pure."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.policy.decide import SPAM_SCORE
 from gateway.policy.rule import TOTAL, Rule, RuleSet
@@ -18,8 +19,7 @@ class Measure(StrEnum):
     SCORE = SPAM_SCORE  # spamd's alone
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Threshold:
+class Threshold(Struct, frozen=True, order=True):
     measure: Measure
     value: float
     name: str  # the id of the rule, or SPAMD

@@ -8,11 +8,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import uvloop
+from msgspec.structs import replace
 
 from gateway.config import Settings
 from gateway.inspection import Case, Inspection, Inspector

@@ -7,10 +7,10 @@ Every twentieth message has facts that were cut; nine rules in ten read facts th
 import heapq
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import uvloop
+from msgspec.structs import replace
 
 from gateway.cli.rules.comparison import Comparison
 from gateway.journal.reader import reading

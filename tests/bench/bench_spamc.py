@@ -7,11 +7,11 @@ it, and one end of a loopback connection.
 import asyncio
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 
 import uvloop
+from msgspec.structs import replace
 
 from gateway.checks.base import Subject
 from gateway.checks.spamd import SpamdCheck, SpamdSettings

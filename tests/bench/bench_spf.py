@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 import uvloop
+from msgspec.structs import replace
 
 from gateway.checks.iprev import IprevCheck
 from gateway.checks.spf import SpfCheck, SpfSettings

@@ -1,11 +1,11 @@
 """Fuzzed messages and envelopes: each parser gives a value or its own error, and no octet is lost on the way."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.addresses import split_host_port
 from gateway.author import find_author, message_facts

@@ -2,12 +2,12 @@
 in several, a domain that they have no right to never passes, and its policy is not escaped."""
 
 import asyncio
-from dataclasses import replace
 from email.utils import getaddresses
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.author import Form, find_author
 from gateway.checks.base import Subject

@@ -3,13 +3,13 @@
 import asyncio
 import socket
 from contextlib import ExitStack
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import spamassassin_client.spamassasin_client as second_opinion
+from msgspec.structs import replace
 
 from gateway.authres.received import received_field
 from gateway.checks.base import Subject

@@ -3,12 +3,12 @@ once, and spam is remembered where that is wanted; a score that spamd did not gi
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.checks.base import Result, Subject
 from gateway.checks.spamd import SpamdCheck, SpamdSettings

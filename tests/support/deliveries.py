@@ -3,9 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.connection import Connection, Role
 from gateway.delivery.downstream import Identify, Manner, Patience, SmtpRoute, Verification

@@ -6,10 +6,12 @@ async with serving(tmp_path, hosts=[server.endpoint]) as inside:
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.delivery.endpoint import Endpoint
 from gateway.record import Event, Record

@@ -8,10 +8,12 @@ with journal_at(place) as journal:
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.delivery.outcome import Outcome
 from gateway.facts import FactValue, Stage

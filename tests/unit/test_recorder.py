@@ -1,10 +1,10 @@
 """Records: what is noted of a message, of a refused recipient and of a message that never came."""
 
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.author import find_author
 from gateway.checks.base import Subject

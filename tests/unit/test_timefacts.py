@@ -1,11 +1,11 @@
 """The time of day that rules read."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.timefacts import FACTS, time_facts
 from tests.support.dnstable import TableResolver

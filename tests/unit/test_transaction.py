@@ -1,9 +1,9 @@
 """A transaction knows which recipients go together, and keeps one delivery at a time."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.checks.ahead import Ahead
 from gateway.checks.base import Subject

@@ -1,11 +1,11 @@
 """XCLIENT: what a mail proxy says of the client that it speaks for."""
 
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.connection import Connection, Role, Tls
 from gateway.delivery import commands

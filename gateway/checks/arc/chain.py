@@ -2,7 +2,8 @@
 5.2). Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.checks.arc.sets import ArcSet
 from gateway.checks.arc.status import ChainStatus
@@ -16,8 +17,7 @@ from gateway.message import Field
 from gateway.system.dnscache import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """All that a chain is judged by."""
 
     sets: Sequence[ArcSet]  # from the first to the newest
@@ -35,8 +35,7 @@ class Evidence:
         return try_keys(self.answers[seal.key_name], self.parse_key, verify)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What became of a chain, and why, for people; and of each signature that was verified: the seals from the first to
     the newest, the message signatures from the newest down."""
 

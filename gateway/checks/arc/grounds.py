@@ -1,8 +1,9 @@
 """What the verdict on a chain rests on: kept as it is, and turned into a report only where somebody asks. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.checks.arc.chain import Evidence, Judgement
 from gateway.checks.arc.sets import ArcSet
@@ -15,8 +16,7 @@ from gateway.printable import printable
 MAX_SHOWN = 400  # characters of what a sealer found that are shown
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
+class Grounds(Struct, frozen=True):
     """What the chain was judged by, and what became of its sets."""
 
     evidence: Evidence

@@ -7,8 +7,9 @@ The tags of a field stand in the order of the alphabet, and its value of b= wher
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from gateway.authres.field import AuthenticationResults, build_arc
 from gateway.authres.folding import fold
@@ -25,8 +26,7 @@ MAX_SIGNED = 100  # names in h=: a header that takes more is nobody's letter, an
 MAX_PIECE = 72  # characters of b= or h= in one line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signatory:
+class Signatory(Struct, frozen=True, kw_only=True):
     """In whose name sets are sealed."""
 
     domain: str
@@ -35,8 +35,7 @@ class Signatory:
     headers: tuple[str, ...]  # see SealSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where the next set stands: its instance, what it says of the chain before it (cv=), and which of the sets before
     it its seal covers."""
 

@@ -1,7 +1,8 @@
 """The sealer: puts an ARC set of our own on a message that goes on (RFC 8617 section 5.1)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.authres.field import AuthenticationResults
 from gateway.checks.arc.result import ArcResult
@@ -13,8 +14,7 @@ from gateway.checks.dkim.lookup import hash_body
 from gateway.message import Stamped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealer:
+class Sealer(Struct, frozen=True, kw_only=True):
     """Seals messages in one name."""
 
     by: Signatory

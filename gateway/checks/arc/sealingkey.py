@@ -2,7 +2,6 @@
 (RFC 6376 section 3.6.1, RFC 8463)."""
 
 from base64 import b64encode
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from msgspec import Struct
 
 from gateway.checks.dkim.key import MAX_RSA_BITS, Algorithm, Key
 
@@ -26,8 +26,7 @@ class SealingKeyError(Exception):
     """The key cannot be used; the text says why and what to do, for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class SealingKey:
+class SealingKey(Struct, frozen=True):
     """A private key. It signs the SHA-256 of what it is given."""
 
     private: RSAPrivateKey | Ed25519PrivateKey

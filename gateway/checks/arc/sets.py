@@ -4,7 +4,8 @@ section 4, and steps 1 to 3 of section 5.2). Pure."""
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.checks.dkim.signature import Seal, Signature, expiry, message_signature, read_field, required, seal
 from gateway.checks.dkim.status import SignatureError
@@ -24,8 +25,7 @@ _results_instance_re = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,2}
 _Part = tuple[int, Field, Tags]  # a field of a set: its instance, and its tags if it has any
 
 
-@dataclass(frozen=True, slots=True)
-class ArcSet:
+class ArcSet(Struct, frozen=True):
     """What one intermediary added: what it had found, its signature of the message, and its seal of the chain."""
 
     results: Field  # ARC-Authentication-Results

@@ -6,7 +6,8 @@ sealer is trusted, and all that handled the message after it: any of them could 
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.authres.field import AuthresError, MethodResult, parse_arc
 from gateway.checks.arc.chain import Evidence
@@ -20,8 +21,7 @@ from gateway.message import Field
 _action_re = re.compile(rb"(?<=[ \t\r\n])action=[a-z]+(?:\.[a-z]+)?(?=[ \t\r\n;])")
 
 
-@dataclass(frozen=True, slots=True)
-class Vouching:
+class Vouching(Struct, frozen=True):
     """Whether somebody vouches, and whom that is about: the sealer that does, or the one that is not trusted."""
 
     trust: Trust = Trust.NO_CHAIN

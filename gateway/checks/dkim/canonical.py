@@ -7,8 +7,9 @@ a chunk costs does not depend on those before it.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 _TAB_TO_SPACE = bytes.maketrans(b"\t", b" ")
 _LINE_END = b"\r\n"
@@ -21,16 +22,14 @@ class Canon(StrEnum):
     RELAXED = "relaxed"  # section 3.4.2 and 3.4.4
 
 
-@dataclass(frozen=True, slots=True)
-class BodyPlan:
+class BodyPlan(Struct, frozen=True):
     """What a signature wants hashed: the canonical body, all of it or its first `length` octets (its l= tag)."""
 
     canon: Canon
     length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BodyHash:
+class BodyHash(Struct, frozen=True):
     """The SHA-256 of a plan, and how long the whole canonical body is. Where `digest` is empty the body is shorter
     than the plan wants it."""
 

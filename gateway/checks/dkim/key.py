@@ -4,7 +4,6 @@ Parsing is `cryptography`'s; what a key may be is decided here, before any arith
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from msgspec import Struct
 
 from gateway.checks.dkim.status import Failure, SignatureError
 from gateway.checks.dkim.tags import TagError, Tags, base64, colon_list, parse_tags
@@ -38,8 +38,7 @@ class Algorithm(StrEnum):
         return self.partition("-")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A published key. It signs mail, and its hash restrictions allow SHA-256: others are refused when parsed."""
 
     public: RSAPublicKey | Ed25519PublicKey

@@ -1,7 +1,8 @@
 """What DKIM found: results of signatures, as facts, as Authentication-Results (RFC 8601, RFC 6008) and as a report."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.authres.field import MethodResult, Property
 from gateway.checks.dkim.header import Header
@@ -29,8 +30,7 @@ _PRECEDENCE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DkimResult:
+class DkimResult(Struct, frozen=True):
     """What became of the signatures that were evaluated, in the order of the message; `count` is how many there are.
     `judged_at` is the Unix time by which t= and x= were judged."""
 

@@ -4,10 +4,10 @@ The same functions read the tags that an ARC-Message-Signature and an ARC-Seal s
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from dkim.canonicalization import CanonicalizationPolicy, InvalidCanonicalizationPolicyError
+from msgspec import Struct
 
 from gateway.checks.dkim.canonical import BodyPlan, Canon
 from gateway.checks.dkim.key import Algorithm
@@ -27,8 +27,7 @@ MAX_SHOWN = 128  # characters of a claim that are shown; names and identities of
 _quoted_printable_re = re.compile(rb"=([0-9A-F]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What a signature says of itself, true or not: printable ASCII, cut short, to be shown and logged."""
 
     domain: str = ""  # d=
@@ -48,8 +47,7 @@ class Claim:
         return TimeFault.FUTURE if self.signed is not None and self.signed > now + CLOCK_SKEW else None
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
+class Seal(Struct, frozen=True):
     """What every signature has: who signed, where the key is, how, and the signature itself."""
 
     domain: str  # d=, lower case with A-labels
@@ -63,8 +61,7 @@ class Seal:
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """A well-formed DKIM-Signature or ARC-Message-Signature that wants to be verified."""
 
     field: Field

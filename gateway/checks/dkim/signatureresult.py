@@ -1,8 +1,9 @@
 """What became of one signature, with what that was found by: kept as it is, and told only where somebody asks."""
 
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.checks.dkim.canonical import BodyHash
 from gateway.checks.dkim.header import Header
@@ -15,8 +16,7 @@ MAX_NAMES_SHOWN = 40  # names in h=; honest signatures have fewer, and 16 KB cou
 MAX_RECORD_SHOWN = 120  # octets; enough to see what it is, and not the key
 
 
-@dataclass(frozen=True, slots=True)
-class DkimSignatureResult:
+class DkimSignatureResult(Struct, frozen=True):
     """What became of one signature, and what that was found by."""
 
     result: Status

@@ -2,7 +2,8 @@
 verifies it, or into what is wrong (RFC 6376 section 6.1). Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.checks.dkim.canonical import BodyHash, BodyPlan
 from gateway.checks.dkim.header import Header
@@ -16,8 +17,7 @@ MAX_KEY_RECORDS = 3  # RFC 6376 section 3.6.2.2 wants one; a few are tried, sinc
 Bodies = Mapping[BodyPlan, BodyHash]
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """What became of a signature with the keys that are published for it: the key that verified it, or the last one
     that was tried, and then what was wrong."""
 

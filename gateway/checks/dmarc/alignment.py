@@ -1,9 +1,10 @@
 """Alignment: turns a domain that SPF or DKIM has looked at and what DNS has of it into whether it speaks for the author
 domain (RFC 9989 section 4.10.2). Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.checks.dmarc.record import Mode, Record
 
@@ -51,8 +52,7 @@ class Relation(StrEnum):
         return self in (Relation.IDENTICAL, Relation.SAME_ORGANIZATION)
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
+class Alignment(Struct, frozen=True):
     """An identifier, and how it is related to the author domain."""
 
     identifier: Identifier

@@ -1,7 +1,8 @@
 """What a DMARC result rests on: kept as it is, and turned into a report only where somebody asks. Pure."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.checks.dmarc.alignment import Alignment
 from gateway.checks.dmarc.record import Mode, stated_policies
@@ -11,8 +12,7 @@ from gateway.printable import printable
 MAX_SHOWN = 400  # characters of a record that are shown; addresses for reports make them long
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
+class Grounds(Struct, frozen=True):
     """The way up from the author domain, the record that applies, whether the author domain exists (asked only where
     the policy hangs on it), and each identifier."""
 

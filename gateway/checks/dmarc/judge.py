@@ -5,7 +5,8 @@ fail into a temperror with a signature of a domain whose DNS does not answer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.checks.dmarc.alignment import Alignment, Identifier, Mechanism, Relation, mode_of
 from gateway.checks.dmarc.grounds import Grounds
@@ -17,8 +18,7 @@ from gateway.domain import is_within
 NO_POLICY_FOR_NOW = "the policy record could not be looked up for now"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What was looked up for a message of `author`.
 
     `organizational` is the organizational domain of the author, and `others` are those of the domains within it; None

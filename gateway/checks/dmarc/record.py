@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
+
+from msgspec import Struct
 
 MAX_RECORD = 4096  # octets; honest ones have some hundred, and eight of 64 KB for every walk would be much work
 REMEMBERED = 1024  # records; DNS is asked anew each time, and mostly has what it had before
@@ -51,8 +52,7 @@ class Trial(StrEnum):
     NO = "n"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One policy record, with the default for every tag that is absent or wrong.
 
     `policy` is None where RFC 9989 section 4.10.1 allows no DMARC processing: there is no valid p, or an invalid sp

@@ -1,8 +1,9 @@
 """The DNS tree walk: turns a domain into the policy records at and above it, and those into its organizational domain
 (RFC 9989 section 4.10). Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.checks.dmarc.record import Psd, Record, parse_record, policy_texts
 from gateway.system.dnscache import Answer
@@ -10,8 +11,7 @@ from gateway.system.dnscache import Answer
 MAX_QUERIES = 8  # per walk, RFC 9989 section 4.10: names of hundreds of labels must not cost hundreds of queries
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A policy record, as it stands in DNS, and the domain that publishes it."""
 
     domain: str
@@ -29,8 +29,7 @@ class Found(StrEnum):
     FAILED = "failed"  # it could not be looked up for now
 
 
-@dataclass(frozen=True, slots=True)
-class Station:
+class Station(Struct, frozen=True):
     """One name of a walk, and what was found there."""
 
     domain: str
@@ -57,8 +56,7 @@ def station(domain: str, answer: Answer) -> Station:
     return Station(domain, Found.SEVERAL if texts else Found.OTHER, answer)
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Struct, frozen=True):
     """What was found on the way up, the longest name first. `names` are all that can be asked about, `stations` those
     that were: at least the first."""
 

@@ -6,7 +6,8 @@ addresses can be asked as soon as a client is there.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.checks.base import Subject
 from gateway.checks.dnslists.judge import believed, failed, judge
@@ -35,8 +36,7 @@ SKIPPED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsList:
+class DnsList(Struct, frozen=True, kw_only=True):
     """One list, and how long it has been silent."""
 
     name: str

@@ -5,9 +5,10 @@ and `str` are inverses.
 """
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from itertools import chain
+
+from msgspec import Struct
 
 LOOPBACK = 127  # the first octet of every answer that a list gives
 MAX_RANGES = 16  # in one octet
@@ -21,8 +22,7 @@ Ranges = tuple[tuple[int, int], ...]
 """The values of an octet: (first, last), both included."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodePattern:
+class CodePattern(Struct, frozen=True):
     """Which codes are meant, octet by octet."""
 
     octets: tuple[Ranges, Ranges, Ranges, Ranges]

@@ -1,7 +1,8 @@
 """Question: what a DNS list is asked for: turns an address or a name into a name below the list's zone (RFC 5782)."""
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from msgspec import Struct
 
 from gateway.checks.base import Subject
 from gateway.checks.dnslists.settings import About, DnsListSettings
@@ -13,8 +14,7 @@ TEST_ADDRESSES = {4: ("127.0.0.2", "127.0.0.1"), 6: ("::ffff:7f00:2", "::ffff:7f
 TEST_NAMES = ("test", "invalid")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """`name` is the entry that is looked for; `control` is one that the list must not have, or it lists everything."""
 
     name: str

@@ -1,9 +1,10 @@
 """DNS lists result: what the lists said, as facts, for the Authentication-Results field, and as a report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.authres.field import MethodResult, Property
 from gateway.checks.dnslists.settings import About, DnsListSettings, Kind
@@ -34,8 +35,7 @@ class ListsWord(StrEnum):
     NONE = "none"  # no list has an entry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """What one list said. `codes` are the answers that count, in their order; `reason` says why there is no answer."""
 
     list: str  # its name
@@ -60,8 +60,7 @@ class Listing:
         return next((word for pattern, word in self.settings.names.items() if code in pattern), code)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsListsResult:
+class DnsListsResult(Struct, frozen=True, kw_only=True):
     """What all lists of a check said. `skipped` says why none was asked, and is empty otherwise."""
 
     check: str  # ADDRESSES or DOMAINS

@@ -3,11 +3,10 @@
 Each client has a name of its own to be asked for, so that no cache helps. Pure; `now` is in seconds.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class Silence:
+class Silence(Struct):
     """Of one list. After `limit` missing answers it is asked once every `pause` seconds, until it answers."""
 
     limit: int

@@ -1,8 +1,9 @@
 """Test points: asks a DNS list for the entries by which anybody can see whether it works (RFC 5782 section 5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.checks.dnslists.codes import CodePattern, is_code, is_refusal
 from gateway.checks.dnslists.question import probes
@@ -34,8 +35,7 @@ ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """What was found about a list. `answers` are those for the entries that every list has."""
 
     soundness: Soundness

@@ -4,11 +4,11 @@ With record.py the only importer of pyspf.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import spf
+from msgspec import Struct
 
 from gateway.checks.spf.macros import expand
 from gateway.checks.spf.record import CURRENT_DOMAIN, Mechanism, PermError, Record
@@ -32,8 +32,7 @@ LookUp = Callable[[str, str], Answer]
 ParseRecord = Callable[[str, int], Record]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """What is asked: may the client at `ip`, which said `helo`, use `domain`? An IPv4 address is not one mapped into
     IPv6, and an IPv6 address has no scope; `domain` is canonical."""
 

@@ -5,10 +5,10 @@ record says does not depend on the message, so that a parsed one serves all of t
 """
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 import spf
+from msgspec import Struct
 
 from gateway.checks.spf.macros import is_domain_spec, is_macro_string
 
@@ -19,8 +19,7 @@ CURRENT_DOMAIN = "%{d}"  # what a, mx and ptr are about where they name no domai
 _modifier_re = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)\Z", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Mechanism:
+class Mechanism(Struct, frozen=True):
     """One directive. `prefix` is that of a and mx, ip4 and ip6 for clients of this IP version; `network` is that of ip4
     and ip6, and None where it is of the other version."""
 
@@ -32,8 +31,7 @@ class Mechanism:
     network: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     mechanisms: tuple[Mechanism, ...]
     redirect: str = ""
 

@@ -1,9 +1,10 @@
 """SPF result: what was found about a sender, as facts, for the Authentication-Results field, and as a report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.authres.field import MethodResult, Property
 from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
@@ -38,8 +39,7 @@ class SpfIdentity(StrEnum):
 Term = tuple[str, str]  # a domain, and a term of its record as the owner wrote it; "" is the record as a whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """What check_host() found about one domain. `mechanism` matched; `problem` says what is wrong with the record or
     with DNS. These and `trail` are written by the domain's owner: printable ASCII, and short.
 
@@ -73,8 +73,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpfResult:
+class SpfResult(Struct, frozen=True, kw_only=True):
     """What SPF says of a sender. One identity decides: that of MAIL FROM, or of HELO for the null reverse-path, so that
     nothing can pass in the name of the other; the result for HELO is given besides. `skipped` says why nothing was
     checked at all, and is empty otherwise."""

@@ -3,7 +3,8 @@ found, however many entries there are."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from gateway.journal.entry import Entry
 from gateway.policy.replay import JUDGED, Outcome, Recorded, Replay
@@ -11,8 +12,7 @@ from gateway.policy.verdict import Action
 from gateway.record import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """A verdict that would be another one."""
 
     sender: str
@@ -31,8 +31,7 @@ class Change:
         return self.sender.lower(), self.began, self.id
 
 
-@dataclass(slots=True)
-class Unread:
+class Unread(Struct):
     """What is to be said of a rule that cannot always be decided."""
 
     first: str  # the id of a message

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from gateway.cli.options import WRONG, print_problems
 from gateway.cli.rules.sets import loaded

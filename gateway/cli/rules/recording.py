@@ -4,10 +4,11 @@ site's."""
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gateway.cli.options import print_problems
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from gateway.policy.profiles import Profiles
 
 
-@dataclass(frozen=True, slots=True)
-class Recordings:
+class Recordings(Struct, frozen=True):
     """A journal that is there to be read, and rules."""
 
     place: str

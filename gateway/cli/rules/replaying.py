@@ -5,9 +5,9 @@ import heapq
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
 from rich.text import Text
 
 from gateway.cli.console import make_console, shown, when

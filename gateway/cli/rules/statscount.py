@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gateway.cli.options import asking, print_problems
 from gateway.cli.progress import tell_progress
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 REFUSING = (Action.DEFER, Action.REJECT)  # nobody who could say what it was has it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counted(Struct, frozen=True, kw_only=True):
     tally: Tally
     profiles: Profiles  # by whose rules it was judged
     remarks: dict[str, int]  # on what is not in the tally: how many of what

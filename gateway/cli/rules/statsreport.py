@@ -1,7 +1,8 @@
 """The report of mailward rules stats as JSON."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from gateway.tuning.sighting import Known
 from gateway.tuning.statistics import RuleStatistics, Statistics

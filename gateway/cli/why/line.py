@@ -1,14 +1,14 @@
 """A line of what is shown of a check."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Report = Mapping[str, Any]  # of gateway.checks.base.Result
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     label: str
     text: str
 

@@ -1,12 +1,12 @@
 """Our Received field, and the loops that Received fields show."""
 
 import re
-from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.authres.received import loop_problem, received_field
 from gateway.connection import Connection, Role, Tls

@@ -1,12 +1,12 @@
 """The Received-SPF field: what it says, and that nothing in it says anything else."""
 
 import re
-from dataclasses import replace
 from email.parser import BytesHeaderParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.authres.receivedspf import KEYS, ReceivedSpf, build_received_spf, clean_text
 from gateway.message import split_fields

@@ -1,9 +1,9 @@
 """The ARC sets that we put on messages: what they say, when there is none, and that others can verify them."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.authres.field import AuthenticationResults, MethodResult, Property, build, parse_arc, parse_value
 from gateway.checks.arc import ArcCheck, ArcResult, ArcSettings, ChainStatus, SealSettings

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import force_setattr
 
 from gateway.authres.field import clean_value
 from gateway.checks.base import Subject
@@ -512,7 +513,7 @@ async def test_the_body_is_not_hashed_where_there_is_no_key() -> None:
         def chunks(self, start: int = 0) -> object:
             raise AssertionError("the body was read")
 
-    object.__setattr__(subject.message, "content", Unreadable())
+    force_setattr(subject.message, "content", Unreadable())
     check = DkimCheck(DkimSettings(), resolver=TableResolver({}), clock=lambda: NOW)
     assert (await check(subject)).result is Status.PERMERROR
 

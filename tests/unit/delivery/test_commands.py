@@ -1,9 +1,9 @@
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.connection import Role
 from gateway.delivery.answer import Answer

@@ -3,12 +3,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.delivery.durable import make_maildir, write_draft
 from gateway.delivery.maildir import MaildirHop, MaildirNames, mailbox

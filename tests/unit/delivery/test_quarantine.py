@@ -2,13 +2,13 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.delivery.label import Label, LabelError, parse_line, to_line
 from gateway.delivery.maildir import MaildirHop, MaildirNames

@@ -3,9 +3,9 @@
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.journal.feed import Feed, pair
 from gateway.journal.frame import Noted, decode

@@ -1,11 +1,11 @@
 """A message from a mailbox becomes what spamd was given to score."""
 
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.authres.received import received_field
 from gateway.connection import Connection, Role

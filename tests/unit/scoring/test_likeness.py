@@ -1,10 +1,10 @@
 """The fingerprint of what spamd is sent: equal only where nothing differs but our id and our time."""
 
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.authres.received import received_field
 from gateway.connection import Connection, Role, Tls

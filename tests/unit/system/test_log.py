@@ -1,6 +1,5 @@
 """The log: what is written of records and events; nothing breaks out of a line, and a slow reader stops nobody."""
 
-import dataclasses
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from pydantic import ValidationError
 
 from gateway.record import Event, Record
@@ -84,7 +84,7 @@ def test_message_is_one_object_with_its_results_and_without_what_is_empty(writte
 
 def test_every_key_is_explained() -> None:
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
-    keys = {field.name for field in dataclasses.fields(Record)} - {"results", "basis"}
+    keys = {field.name for field in fields(Record)} - {"results", "basis"}
     assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
