@@ -1,4 +1,4 @@
-"""The gateway as it is measured: all checks, the shipped rules, log and journal on, no spamd."""
+"""The gateway as it is measured: all checks, the shipped rules, log and journal on; spamd where it is asked for."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,15 +18,23 @@ max_connections_per_address = {connections}
 max_connections_per_prefix = {connections}
 
 [spamd]
-enabled = false
+{spamd}
 """
 
 
 @contextlib.contextmanager
 def gateway_before(
-    behind: Sink, root: Path, *, dns: str, workers: int, connections: int = 2100, more: str = ""
+    behind: Sink,
+    root: Path,
+    *,
+    dns: str,
+    workers: int,
+    connections: int = 2100,
+    spamd: str = "enabled = false",
+    more: str = "",
 ) -> Iterator[RunningGateway]:
-    """`connections` is the limit of open ones, also from one address, since the generator has few."""
-    text = MORE.format(port=behind.port, connections=connections) + more
+    """`connections` is the limit of open ones, also from one address, since the generator has few. `spamd` are the
+    settings of that table."""
+    text = MORE.format(port=behind.port, connections=connections, spamd=spamd) + more
     with running_gateway(root, dns=dns, more=text, workers=workers, journal="enabled = true") as gateway:
         yield gateway
