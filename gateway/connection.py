@@ -48,7 +48,7 @@ class Connection(Struct, frozen=True):
     def facts(self) -> dict[str, FactValue]:
         return {
             "client.ip": self.ip,
-            "client.role": self.role.value,
+            "client.role": str(self.role),
             "client.helo": self.helo.lower(),
             "client.early_talker": self.early_talker,
             "tls.version": self.tls.version if self.tls else "",

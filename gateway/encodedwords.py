@@ -23,6 +23,8 @@ _CHARSETS = frozenset((*aliases, *(module.name for module in pkgutil.iter_module
 def decode_words(value: bytes) -> str:
     """Decode the first MAX_SHOWN octets of a field's value. What cannot be decoded stays as it is."""
     text = b" ".join(value[:MAX_SHOWN].split()).decode("utf-8", "replace")
+    if "=?" not in text:  # as in most fields
+        return text
     shown = _encoded_word_re.sub(_decoded, text)
     return shown.encode("utf-8", "replace").decode()  # some charsets spell lone surrogates, which nothing can encode
 

@@ -81,7 +81,7 @@ class Envelope(Struct, frozen=True):
             "sender.address": self.reverse_path.lower(),
             "sender.domain": self.sender.domain if self.sender else "",
             "sender.null": self.sender is None,
-            "recipients": tuple(str(r.address).lower() for r in self.recipients),
+            "recipients": tuple([str(r.address).lower() for r in self.recipients]),
             "recipient.domain": self.recipients[0].address.domain if self.recipients else "",
             "recipient.count": len(self.recipients),
         }

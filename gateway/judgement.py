@@ -12,7 +12,7 @@ from gateway.policy.decide import as_tag_only, decide
 from gateway.policy.profiles import PROFILE, Profiles
 from gateway.policy.replay import as_scored
 from gateway.policy.rule import RuleSet
-from gateway.policy.verdict import UNDECIDED, Action, Verdict
+from gateway.policy.verdict import UNDECIDED, Verdict
 from gateway.policy.worlds import PHASES
 from gateway.realm import is_role_account
 from gateway.timefacts import time_facts
@@ -26,12 +26,13 @@ def facts_of(parts: Parts, subject: Subject, answers: Answers) -> Facts:
     if subject.message and subject.author:
         facts |= message_facts(subject.message, subject.author)
         facts |= header_facts(subject.message, parts.reads)
-    return facts | answers.facts()
+    facts |= answers.facts()
+    return facts
 
 
 def rules_for(profiles: Profiles, envelope: Envelope) -> RuleSet:
     """The rules for the recipients of a transaction, which are all of the same profile."""
-    return profiles.rules_for(_domain(envelope))
+    return profiles.rules_for(_domain(envelope)) if profiles.domains else profiles.default
 
 
 def judge(parts: Parts, facts: Facts, envelope: Envelope, *, until: Stage) -> Verdict:
@@ -65,8 +66,7 @@ def _judged(
         verdict = decide(rules, phase, known, verdict)
         if verdict.action.refuses and not _is_spared(parts, envelope):
             return verdict
-    is_severe = verdict.action.severity > Action.TAG.severity
-    return as_tag_only(verdict) if is_severe and _is_spared(parts, envelope) else verdict
+    return as_tag_only(verdict) if verdict.action.is_severe and _is_spared(parts, envelope) else verdict
 
 
 def _is_spared(parts: Parts, envelope: Envelope) -> bool:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import fields
+from msgspec.structs import astuple
 
 from gateway.facts import Facts, Stage
 
@@ -88,16 +87,14 @@ class Record(Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """The record as names and values for the log: no empty ones but a score of zero, results each with a key."""
-        named = zip(_NAMES, _values_of(self), strict=True)
+        named = zip(self.__struct_fields__, astuple(self), strict=True)
         values: dict[str, Any] = {name: value for name, value in named if value or isinstance(value, float)}
+        values.pop("basis", None)
         values.update({check: word for check, word in values.pop("results", {}).items() if word})
         values["began"] = round(self.began, 3)
         if self.recipients:
             values["recipient_count"] = len(self.recipients)
         if self.milliseconds:
-            values["milliseconds"] = {step: round(duration, 2) for step, duration in self.milliseconds.items()}
+            # Hundredths without round(), which goes by way of a decimal text.
+            values["milliseconds"] = {step: int(some * 100 + 0.5) / 100 for step, some in self.milliseconds.items()}
         return values
-
-
-_NAMES = tuple(entry.name for entry in fields(Record) if entry.name != "basis")
-_values_of = attrgetter(*_NAMES)

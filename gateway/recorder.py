@@ -109,10 +109,11 @@ def lost_record(connection: Connection, envelope: Envelope, answers: Answers, **
 
 def _found(answers: Answers, facts: Facts) -> dict[str, Any]:
     """What the checks found, in a word each, and what the DNS lists said."""
+    lists = [check for check in CHECKS if check in answers.results]
     return {
         "results": {check: str(word) for check in answers.results if (word := facts.get(f"{check}.result"))},
-        "listings": tuple(word for check in CHECKS for word in _strings(facts, f"{check}.listings")),
-        "failed_lists": tuple(name for check in CHECKS for name in _strings(facts, f"{check}.failed")),
+        "listings": tuple([word for check in lists for word in _strings(facts, f"{check}.listings")]),
+        "failed_lists": tuple([name for check in lists for name in _strings(facts, f"{check}.failed")]),
     }
 
 
@@ -123,7 +124,7 @@ def _client(connection: Connection, answers: Answers) -> dict[str, Any]:
         "client_ip": str(connection.ip),
         "client_port": connection.port,
         "client_name": confirmed_name(answers.results),
-        "client_role": connection.role.value,
+        "client_role": str(connection.role),
         "via": str(connection.via or ""),
         "helo": connection.helo,
         "tls": f"{tls.version} {tls.cipher}" if tls else "",
@@ -136,9 +137,9 @@ def _envelope(envelope: Envelope, recipients: list[str]) -> dict[str, Any]:
 
 def _decision(verdict: Verdict) -> dict[str, Any]:
     return {
-        "action": verdict.action.value,
+        "action": str(verdict.action),
         "rules": verdict.enforced,
-        "shadow": tuple(hit.rule for hit in verdict.hits if hit.mode is Mode.SHADOW),
+        "shadow": tuple([hit.rule for hit in verdict.hits if hit.mode is Mode.SHADOW]),
         "unscanned_by": verdict.unscanned_by,
     }
 

@@ -71,7 +71,7 @@ def reply(status: str, text: str) -> Reply:
 
 def foreign(code: int, lines: tuple[str, ...]) -> Reply:
     """Take over a reply of another server: its enhanced code if it has one of the right class, else X.0.0."""
-    kept = tuple(printable(line.replace("\n", " ")) for line in lines[:MAX_REPLY_LINES]) or ("",)
+    kept = tuple([printable(line.replace("\n", " ")) for line in lines[:MAX_REPLY_LINES]]) or ("",)
     match = _enhanced_re.match(kept[0])
     if match is None or match[1][0] != str(code)[0]:
         return Reply(code=code, detail="0.0", lines=kept)
@@ -79,5 +79,5 @@ def foreign(code: int, lines: tuple[str, ...]) -> Reply:
     return Reply(
         code=code,
         detail=enhanced[2:],
-        lines=tuple(line.removeprefix(enhanced).lstrip(" ") for line in kept),
+        lines=tuple([line.removeprefix(enhanced).lstrip(" ") for line in kept]),
     )

@@ -24,7 +24,7 @@ from gateway.smtp.front import Front
 from gateway.smtp.inbox import EndOfInput, Inbox, Interrupted
 from gateway.smtp.outbox import Outbox
 from gateway.system.tls import ServerTls
-from gateway.system.watchdog import NEVER, Watchdog
+from gateway.system.watchdog import Watchdog
 
 LINGER = 10.0  # seconds for a client to read our last reply and to close
 AT_ONCE = (replies.BYE, replies.SHUTTING_DOWN, *replies.CROWDED)  # after which the client is not waited for
@@ -59,8 +59,8 @@ class SmtpSession(SMTP):
         self._caller = caller
         self._tls = tls
         self._beginning: asyncio.Task[None] | None = None
-        self._outbox = Outbox(self.loop, is_last=lambda: self._inbox.is_empty)
-        self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
+        self._outbox = Outbox(self.loop, is_last=lambda: inbox.is_empty)
+        self._inbox = inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
         self._dialogue = self._new_dialogue()
         self._phase = Phase.COMING
@@ -69,7 +69,7 @@ class SmtpSession(SMTP):
         """Take over the connection, once the handshake is done where it begins with one. Raises OSError."""
         context = self._tls.context() if self._tls else None
         limit = self._front.settings.handshake_timeout if context else None
-        self._beginning = cast("asyncio.Task[None]", asyncio.current_task())
+        self._beginning = asyncio.current_task()
         try:
             await self.loop.connect_accepted_socket(lambda: self, client, ssl=context, ssl_handshake_timeout=limit)
         except OSError as error:
@@ -77,7 +77,7 @@ class SmtpSession(SMTP):
             raise
         finally:
             self._beginning = None
-            if self._handler_coroutine is None:
+            if self._handler_coroutine is None and self._phase is not Phase.OVER:
                 self._front.sessions.leave(self)
 
     # What the event loop tells.
@@ -139,7 +139,7 @@ class SmtpSession(SMTP):
         return task.cancel()
 
     def _reset_timeout(self, duration: float | None = None) -> None:
-        self._watchdog.until(self.loop.time() + (duration or self._front.settings.command_timeout))
+        """aiosmtpd's only timer is not set: the dialogue has deadlines of its own."""
 
     def _timeout_cb(self) -> None:
         if self._inbox.is_awaited:
@@ -176,7 +176,6 @@ class SmtpSession(SMTP):
             tls=_tls_facts(transport) if self._tls else None,
             via=caller.via,
         )
-        self._watchdog.until(NEVER)
         another = await self._dialogue.run(connection)
         while another is not None:
             another = await self._serve_another(another)
@@ -207,6 +206,7 @@ class SmtpSession(SMTP):
             await self._dialogue.end()
         finally:
             self._phase = Phase.OVER
+            self._handler_coroutine = None  # one that was cancelled holds its frames, and with them us
             self._close()
 
     def _close(self) -> None:

@@ -35,7 +35,8 @@ VERSION = "1"  # of the field and of every method: the only one there is
 _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
 _token_re = re.compile(rf"{TOKEN}\Z")
 _pvalue_re = re.compile(rf"(?!\?)(?:{TOKEN}|{Scanner.ADDRESS})\Z")  # "=" and "?" would begin an encoded word
-_harmless_re = re.compile(r"[A-Za-z0-9._@:/+-]{0,400}\Z")  # of most values: there is nothing to clean
+_harmless = r"[A-Za-z0-9._@:/+-]++"
+_harmless_re = re.compile(rf"(?!.{{401}})(?:{_harmless}(?: {_harmless})*)?\Z")  # most values: nothing is to be cleaned
 _bare_re = re.compile(r"[A-Za-z0-9._+-]{1,400}\Z")  # and of most there is nothing to quote either
 _claim_re = re.compile(r"\s*=\s*(?=pass)", re.IGNORECASE)
 _encoded_word_re = re.compile(r"=+(?=\?)")  # its beginning, RFC 2047 section 2
@@ -142,7 +143,7 @@ def clean_value(value: str) -> str:
 
 
 def _clean_comment(comment: str) -> str:
-    return clean_value(comment.translate(_COMMENT_CHARACTERS))
+    return comment if _harmless_re.match(comment) else clean_value(comment.translate(_COMMENT_CHARACTERS))
 
 
 @lru_cache(256)
@@ -160,11 +161,8 @@ def _resinfo(result: MethodResult) -> str:
         parts.append(f"({comment})")
     if result.reason and (reason := clean_value(result.reason)):
         parts.append(f"reason={_quoted(reason)}")
-    return " ".join([*parts, *map(_propspec, result.properties)])
-
-
-def _propspec(one: Property) -> str:
-    return f"{_keyword(one.ptype)}.{_keyword(one.name)}={_written(one.value, _pvalue_re)}"
+    parts += [f"{_keyword(p.ptype)}.{_keyword(p.name)}={_written(p.value, _pvalue_re)}" for p in result.properties]
+    return " ".join(parts)
 
 
 def _written(value: str, as_it_is: re.Pattern[str]) -> str:

@@ -1,6 +1,7 @@
 """Folding: turns a name and a text into a header field that no text can break out of (RFC 5322 section 2.2.3)."""
 
 import re
+from functools import lru_cache
 
 from gateway.printable import printable
 
@@ -13,10 +14,16 @@ _name_re = re.compile(r"[!-9;-~]+\Z")
 def field(name: str, text: str, *more: str) -> bytes:
     """One header field of ours, with its CRLF; each text of `more` begins a new line. Raises ValueError where `name`
     is not the name of a field."""
+    lines = [f"{_checked(name)}: {_line(text)}", *[f" {line}" for line in map(_line, more) if line]]
+    return ("\r\n".join(map(fold, lines)) + "\r\n").encode("ascii")
+
+
+@lru_cache(256)
+def _checked(name: str) -> str:
+    """A name of ours, or of a rule; there are some dozens of them."""
     if _name_re.match(name) is None:
         raise ValueError(f"{name!r} is not the name of a header field")
-    lines = [f"{name}: {_line(text)}", *[f" {line}" for line in map(_line, more) if line]]
-    return ("\r\n".join(map(fold, lines)) + "\r\n").encode("ascii")
+    return name
 
 
 def _line(text: str) -> str:
@@ -31,13 +38,13 @@ def plain(text: str) -> str:
 
 def fold(line: str) -> str:
     """Fold before single spaces; removing each CRLF gives `line` again."""
-    if len(line) <= MAX_LINE:
-        return line
-    folded = []
-    filling, *words = line.split(" ")
-    for word in words:
-        if filling and len(filling) + 1 + len(word) > MAX_LINE:
-            folded.append(filling)
-            filling = ""
-        filling += f" {word}"
-    return "\r\n".join([*folded, filling])
+    folded, start = [], 0
+    while len(line) - start > MAX_LINE:
+        end = line.rfind(" ", start + 1, start + MAX_LINE + 1)
+        if end < 0:  # a word is longer than a line
+            end = line.find(" ", start + MAX_LINE + 1)
+        if end < 0:
+            break
+        folded.append(line[start:end])
+        start = end
+    return "\r\n".join([*folded, line[start:]]) if folded else line

@@ -54,7 +54,7 @@ _FIELD_OF = {Action.TAG: "X-Mailward-Tag", Action.QUARANTINE: "X-Mailward-Quaran
 
 def _score_fields(facts: Facts, unscanned_by: str) -> bytes:
     result = facts.get("spam.result", "unavailable")
-    score, required, symbols = (facts.get(f"spam.{name}") for name in ("score", "required", "symbols"))
+    score, required, symbols = facts.get("spam.score"), facts.get("spam.required"), facts.get("spam.symbols")
     if result != "scored" or not isinstance(score, int | float) or not isinstance(required, int | float):
         return unscored_field(f"{result}: {unscanned_by}" if unscanned_by and result == EXEMPT else str(result))
     return spam_fields(score=score, required=required, symbols=symbols if isinstance(symbols, tuple) else ())

@@ -60,6 +60,8 @@ def loop_problem(message: Message, hostname: str, max_received: int, max_own: in
     received = message.named("received")
     if len(received) > max_received:
         return f"there are {len(received)} Received fields"
+    if len(received) <= max_own:
+        return None
     ours = f" by {namelike(hostname)} ({SOFTWARE}) ".lower().encode()
     own = sum(ours in b" ".join([b"", *field.value.lower().split(), b""]) for field in received)
     return f"{own} Received fields are of this host" if own > max_own else None

@@ -32,9 +32,11 @@ def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamp
 
 
 def for_scanners(stamped: Stamped) -> Stamped:
-    """What spamd sees: as stamped, but without any Authentication-Results, ARC-Authentication-Results or Received-SPF
-    except ours. SpamAssassin's plugins believe each one that names a trusted authserv-id, or that stands above the
-    Received field of a stranger, and all of it can be forged."""
+    """What spamd sees: as `stamp` made it, but without any Authentication-Results, ARC-Authentication-Results or
+    Received-SPF except ours. SpamAssassin's plugins believe each one that names a trusted authserv-id, or that stands
+    above the Received field of a stranger, and all of it can be forged."""
+    if _SUSPECT.isdisjoint(stamped.message.by_name):  # as in most mail: nothing is left to be taken out
+        return stamped
     return _with_top(stamped.header[: stamped.ours], stamped.message, _may_mislead)
 
 
@@ -52,3 +54,4 @@ def _with_top(top: bytes, message: Message, is_unwanted: Callable[[Field], bool]
 
 _CLAIMS = {AUTHENTICATION_RESULTS: claims_us, RECEIVED_SPF: claims_our_receipt}
 _MISLEADING = frozenset({AUTHENTICATION_RESULTS, ARC_AUTHENTICATION_RESULTS, RECEIVED_SPF})
+_SUSPECT = _MISLEADING | {""}  # without a name are lines that some reader may take for one of these

@@ -3,49 +3,51 @@
 import asyncio
 from collections.abc import Collection
 
-from gateway.checks.base import Subject
-from gateway.checks.run import Answers, Wave, merged, run_check
+from gateway.checks.base import Check, Subject
+from gateway.checks.run import Answers, Wave, ask_known, merged, run_check
 
 
 class Ahead:
-    """Checks under way, each in a task of its own, so that none is waited for because of another. Made inside a running
-    event loop."""
+    """Checks under way. Those that must wait do it in a task of their own each, so that none is waited for because of
+    another. Made inside a running event loop."""
 
     def __init__(self, wave: Wave, subject: Subject) -> None:
-        loop = asyncio.get_running_loop()
         self._declared = wave.declared
-        self._tasks = [loop.create_task(run_check(check, subject, wave.seconds)) for check in wave.checks]
-        self._complete: Answers | None = None
+        self._found = ask_known(wave, subject)  # of each check; None while it is under way
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by the number of the check
+        for number, found in enumerate(self._found):
+            if found is None:
+                asking = self._ask(number, wave.checks[number], subject, wave.seconds)
+                self._tasks[number] = asyncio.get_running_loop().create_task(asking)
 
     async def answers(self) -> Answers:
         """What all of them found."""
-        await _all_of(self._tasks)
+        if self._tasks:
+            await _all_of(self._tasks.values())
         return self.so_far
 
     async def tell(self, facts: Collection[str]) -> None:
         """Wait for those that declare one of the facts."""
-        if self._complete is None:
-            asked = zip(self._declared, self._tasks, strict=True)
-            await _all_of([task for declared, task in asked if not declared.isdisjoint(facts)])
+        if self._tasks:
+            asked = self._tasks.items()
+            await _all_of([task for number, task in asked if not self._declared[number].isdisjoint(facts)])
 
     @property
     def so_far(self) -> Answers:
         """What those found that have answered by now."""
-        if self._complete is not None:
-            return self._complete
-        ended = [task for task in self._tasks if task.done()]
-        answers = [task.result() for task in ended if not task.cancelled()]
-        found = answers[0] if len(answers) == 1 else merged(answers)
-        if len(ended) == len(self._tasks):
-            self._complete = found
-        return found
+        answers = [found for found in self._found if found is not None]
+        return answers[0] if len(answers) == 1 else merged(answers)
 
     def cancel(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
 
+    async def _ask(self, number: int, check: Check, subject: Subject, seconds: float) -> None:
+        self._found[number] = await run_check(check, subject, seconds)
 
-async def _all_of(tasks: Collection["asyncio.Task[Answers]"]) -> None:
+
+async def _all_of(tasks: Collection["asyncio.Task[None]"]) -> None:
     """Each has its own deadline. Whoever stops waiting ends none of them."""
-    if not all([task.done() for task in tasks]):  # noqa: C419  there are few, and a list is the faster
-        await asyncio.wait(tasks)
+    under_way = [task for task in tasks if not task.done()]
+    if under_way:
+        await asyncio.wait(under_way)

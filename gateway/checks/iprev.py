@@ -39,13 +39,13 @@ class IprevResult(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     def facts(self) -> dict[str, FactValue]:
-        return {"iprev.result": self.result.value, "iprev.name": self.name}
+        return {"iprev.result": str(self.result), "iprev.name": self.name}
 
     def authres(self) -> tuple[MethodResult, ...]:
         return (
             MethodResult(
                 method="iprev",
-                result=self.result.value,
+                result=str(self.result),
                 reason=self.reason,
                 properties=(Property("policy", "iprev", str(self.ip)),),
                 comment=self.name,
@@ -85,11 +85,14 @@ class IprevCheck:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._concluded: Conclusions[Address, IprevResult] = Conclusions(resolver, size=CONCLUSIONS)
+        self._concluded: Conclusions[bytes, IprevResult] = Conclusions(resolver, size=CONCLUSIONS)
 
     async def __call__(self, subject: Subject) -> IprevResult:
         ip = bare_address(subject.connection.ip)
-        return self._concluded.recall(ip) or await self._conclude(ip)
+        return self._concluded.recall(ip.packed) or await self._conclude(ip)
+
+    def known(self, subject: Subject) -> IprevResult | None:
+        return self._concluded.recall(bare_address(subject.connection.ip).packed)
 
     async def _conclude(self, ip: Address) -> IprevResult:
         pointers = await self._resolver.query(ip.reverse_pointer, "PTR")
@@ -98,7 +101,7 @@ class IprevCheck:
         answers = await together(self._resolver.query(name, rrtype) for name in names)
         found = judge(ip, pointers, dict(zip(names, answers, strict=True)))
         grounds = {(name, rrtype): answer for name, answer in zip(names, answers, strict=True)}
-        self._concluded.keep(ip, found, {(ip.reverse_pointer, "PTR"): pointers, **grounds})
+        self._concluded.keep(ip.packed, found, {(ip.reverse_pointer, "PTR"): pointers, **grounds})
         return found
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
-from gateway.checks.base import Check, Result, Subject, Unavailable
+from gateway.checks.base import Check, PromptCheck, Result, Subject, Unavailable
 from gateway.facts import FactValue
 from gateway.system.together import together, within
 
 log = logging.getLogger(__name__)
+
+BROKEN = "check %s failed on message %s"
 
 
 class Answers(Struct, frozen=True):
@@ -50,10 +52,13 @@ class Wave(Struct, frozen=True):
     checks: tuple[Check, ...]
     seconds: float
     declared: tuple[frozenset[str], ...] = ()  # the facts of each check
+    prompt: tuple[PromptCheck | None, ...] = ()  # each check that can answer without waiting
 
     def __post_init__(self) -> None:
         declared = tuple(frozenset(fact.name for fact in check.facts) for check in self.checks)
         force_setattr(self, "declared", declared)
+        prompt = tuple(check if isinstance(check, PromptCheck) else None for check in self.checks)
+        force_setattr(self, "prompt", prompt)
 
 
 async def run_wave(wave: Wave, subject: Subject) -> Answers:
@@ -72,6 +77,25 @@ async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
     except TimeoutError:
         result = Unavailable(check=check.name, reason=f"no answer within {seconds:g} s")
     except Exception:
-        log.exception("check %s failed on message %s", check.name, subject.envelope.id)
+        log.exception(BROKEN, check.name, subject.envelope.id)
         result = Unavailable(check=check.name, reason="internal error")
+    return _answers(check, result, started)
+
+
+def ask_known(wave: Wave, subject: Subject) -> list[Answers | None]:
+    """The answer of each check of a wave that need not be waited for, and None of the others."""
+    return [_known(check, subject) if check else None for check in wave.prompt]
+
+
+def _known(check: PromptCheck, subject: Subject) -> Answers | None:
+    started = time.perf_counter()
+    try:
+        result = check.known(subject)
+    except Exception:
+        log.exception(BROKEN, check.name, subject.envelope.id)
+        result = Unavailable(check=check.name, reason="internal error")
+    return None if result is None else _answers(check, result, started)
+
+
+def _answers(check: Check, result: Result, started: float) -> Answers:
     return Answers({check.name: result}, {check.name: (time.perf_counter() - started) * 1e3})

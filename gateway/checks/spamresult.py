@@ -43,7 +43,7 @@ class SpamResult(Struct, frozen=True):
     waited: float = 0.0  # seconds, for a place at a spamd
 
     def facts(self) -> dict[str, FactValue]:
-        facts: dict[str, FactValue] = {"spam.result": self.status.value, "spam.truncated": self.truncated}
+        facts: dict[str, FactValue] = {"spam.result": str(self.status), "spam.truncated": self.truncated}
         if self.score:
             facts |= {
                 "spam.score": self.score.score,

@@ -166,7 +166,7 @@ def _write(options: argparse.Namespace) -> int:
     settings = load_config(options)
     if settings is None:
         return WRONG
-    # Imported here, since prometheus_client decides when it is imported where the numbers of this process go.
+    # Imported here: the help, and who is told that the settings are wrong, need not wait for it.
     from gateway.journal.process import run
     from gateway.system.listening import adopt
     from gateway.system.log import start_logging

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def work(settings: Settings, options: argparse.Namespace) -> int:
-    # Imported here, since prometheus_client decides when it is imported where the numbers of this process go.
+    # Imported here: the help, and who is told that the settings are wrong, need not wait for it.
     from gateway.serve import Gateway
     from gateway.system.metrics import Metrics
 

@@ -6,12 +6,14 @@ that is no reply is an AnswerError.
 
 import re
 from collections import deque
+from functools import lru_cache
 
 from msgspec import Struct
 
 MAX_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 has 512, servers with long explanations go beyond it
 MAX_LINES = 128  # of one reply; the longest EHLO answers have about 30
 MAX_UNREAD = 4096  # replies; more than any transaction can ask for at once
+KEPT_LINES = 128  # of those read last: a server says most of its lines again with every message
 
 _line_re = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\Z")
 
@@ -35,24 +37,19 @@ class AnswerError(ValueError):
 
 
 class AnswerReader:
-    """Collects octets and gives out whole replies, in their order."""
+    """Collects octets and makes whole replies of them, in their order."""
 
-    __slots__ = ("_answers", "_code", "_lines", "_rest")
+    __slots__ = ("_begun", "_rest", "answers")
 
     def __init__(self) -> None:
-        self._answers: deque[Answer] = deque()
+        self.answers: deque[Answer] = deque()  # whole replies, which wait to be taken
         self._rest = b""
-        self._lines: list[str] = []
-        self._code = b""
-
-    def __len__(self) -> int:
-        """The number of whole replies that wait to be taken."""
-        return len(self._answers)
+        self._begun: list[Answer] = []  # the lines so far of a reply that goes on
 
     @property
     def is_midway(self) -> bool:
         """Part of a reply is here."""
-        return bool(self._rest or self._lines)
+        return bool(self._rest or self._begun)
 
     def feed(self, data: bytes) -> None:
         """Take in what was received. Raises AnswerError; nothing after it can be trusted."""
@@ -61,24 +58,30 @@ class AnswerReader:
             self._take_line(line)
         if len(self._rest) > MAX_LINE:
             raise AnswerError(f"a line is longer than {MAX_LINE} octets")
-        if len(self._answers) > MAX_UNREAD:
+        if len(self.answers) > MAX_UNREAD:
             raise AnswerError(f"more than {MAX_UNREAD} replies came unasked")
 
-    def take(self) -> Answer:
-        return self._answers.popleft()
-
     def _take_line(self, line: bytes) -> None:
-        match = _line_re.match(line) if len(line) <= MAX_LINE else None
-        if match is None:
-            raise AnswerError(f"no reply line: {line[:80]!r}")
-        code, separator, text = match.groups()
-        if self._lines and code != self._code:
-            raise AnswerError(f"the codes {self._code!r} and {code!r} stand in one reply")
-        self._lines.append(text.decode("utf-8", "replace") if text else "")
-        if separator == b"-":
-            self._code = code
-            if len(self._lines) >= MAX_LINES:
-                raise AnswerError(f"a reply has more than {MAX_LINES} lines")
+        answer, is_last = _read(line)
+        begun = self._begun
+        if begun and answer.code != begun[0].code:
+            raise AnswerError(f"the codes {begun[0].code} and {answer.code} stand in one reply")
+        if is_last and not begun:  # as most are
+            self.answers.append(answer)
             return
-        self._answers.append(Answer(code=int(code), lines=tuple(self._lines)))
-        self._lines.clear()
+        begun.append(answer)
+        if is_last:
+            self.answers.append(Answer(code=answer.code, lines=tuple([line for part in begun for line in part.lines])))
+            begun.clear()
+        elif len(begun) >= MAX_LINES:
+            raise AnswerError(f"a reply has more than {MAX_LINES} lines")
+
+
+@lru_cache(KEPT_LINES)
+def _read(line: bytes) -> tuple[Answer, bool]:
+    """One line as a reply of its own, and whether the reply ends with it. Raises AnswerError."""
+    match = _line_re.match(line) if len(line) <= MAX_LINE else None
+    if match is None:
+        raise AnswerError(f"no reply line: {line[:80]!r}")
+    code, separator, text = match.groups()
+    return Answer(code=int(code), lines=(text.decode("utf-8", "replace") if text else "",)), separator != b"-"

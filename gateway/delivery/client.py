@@ -51,6 +51,7 @@ class Client:
         self._midway = False  # something was sent whose answer was not taken
         self._refusals = 0
         self._resets = 0
+        self.limit = wire.limit  # of several steps together; what is waited for beyond it raises Broken
         self.endpoint = endpoint
         self.capabilities = NOTHING
         self.born = time.monotonic()

@@ -44,15 +44,15 @@ class Client(Struct, frozen=True):
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The attributes of XFORWARD and XCLIENT, by name."""
+        """The attributes of XFORWARD and XCLIENT, by name, with what is not of our making encoded."""
         connection = self.connection
         return {
-            "NAME": self.name or UNAVAILABLE,
+            "NAME": _encoded(self.name) or UNAVAILABLE,
             "ADDR": _address(connection.ip),
             "PORT": str(connection.port),
             "PROTO": "ESMTP" if connection.esmtp else "SMTP",
-            "HELO": connection.helo or UNAVAILABLE,
-            "IDENT": self.ident,
+            "HELO": _encoded(connection.helo) or UNAVAILABLE,
+            "IDENT": _encoded(self.ident),
             "SOURCE": "LOCAL" if connection.role is Role.INTERNAL else "REMOTE",
         }
 
@@ -112,7 +112,7 @@ def _packed(verb: str, client: Client, taken: Iterable[str]) -> Iterator[bytes]:
     for name in taken:
         if name not in attributes:
             continue
-        word = f" {name}={_cut(xtext(attributes[name]))}"
+        word = f" {name}={attributes[name]}"
         if len(line) + len(word) > MAX_COMMAND - 2:
             yield _line(line)
             line = verb
@@ -121,8 +121,9 @@ def _packed(verb: str, client: Client, taken: Iterable[str]) -> Iterator[bytes]:
         yield _line(line)
 
 
-def _cut(encoded: str) -> str:
-    """At most MAX_VALUE characters, without half an encoded octet at the end."""
+def _encoded(value: str) -> str:
+    """As xtext, of at most MAX_VALUE characters, without half an encoded octet at the end."""
+    encoded = xtext(value)
     return encoded if len(encoded) <= MAX_VALUE else _half_octet_re.sub("", encoded[:MAX_VALUE])
 
 

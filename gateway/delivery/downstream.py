@@ -29,6 +29,7 @@ from gateway.delivery.wire import Broken
 from gateway.envelope import Envelope, Recipient
 from gateway.message import Stamped
 from gateway.reply import Reply, reply
+from gateway.system.watchdog import NEVER
 
 RECIPIENT_OK = reply("250 2.1.5", "Recipient ok")  # of a success the sender hears no more than this
 
@@ -105,7 +106,7 @@ class SmtpDelivery:
             route.pool,
             client=route.network_of(client.connection.ip),
             hold=route.manner.patience.hold,
-            prepare=self._identify,
+            prepare=partial(_identify, client, route.manner.identify),  # no method of ours: it would be a cycle
         )
         self._accepted: list[Recipient] = []  # by the transaction that the session is in
         self._mail_refusal: Reply | None = None
@@ -127,8 +128,8 @@ class SmtpDelivery:
 
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         try:
-            async with asyncio.timeout(self._manner.patience.transfer - spent):
-                refusal = await self._lease.run(partial(self._hand_over, envelope, stamped))
+            ends = asyncio.get_running_loop().time() + self._manner.patience.transfer - spent
+            refusal = await self._lease.run(partial(self._hand_over_by, ends, envelope, stamped), ends=ends)
             return refusal or await self._conclude(envelope)
         except (Broken, TimeoutError) as error:
             return self._failed(error)
@@ -156,6 +157,14 @@ class SmtpDelivery:
             self._accepted.append(recipient)
             return RECIPIENT_OK
         return outcome.to_sender(Step.RCPT, answer)
+
+    async def _hand_over_by(self, ends: float, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
+        """asyncio.timeout would do as well, but make a timer and a context for each message."""
+        session.limit.until(ends)
+        try:
+            return await self._hand_over(envelope, stamped, session)
+        finally:
+            session.limit.until(NEVER)
 
     async def _hand_over(self, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
         """Everything to our final dot. An outcome is a refusal on the way there."""
@@ -203,12 +212,6 @@ class SmtpDelivery:
         in_transaction = session.in_transaction and tuple(self._accepted) == envelope.recipients
         return in_transaction and need <= commands.declared(self._envelope)
 
-    async def _identify(self, session: Client) -> None:
-        """XCLIENT, where it is the way to name the client."""
-        offered = session.capabilities
-        if self._manner.identify is Identify.AUTO and offered.xclient and not offered.xforward:
-            await session.become(commands.xclient(self._client, offered))
-
     def _failed(self, error: Broken | TimeoutError) -> Outcome:
         session = self._lease.session
         failure = error.failure if isinstance(error, Broken) else Failure.TIMEOUT
@@ -217,6 +220,13 @@ class SmtpDelivery:
         next_hop = str(session.endpoint) if session else self._route.name
         _log.warning("%s: message %s: %s: %s", next_hop, self._client.ident, failure, error)
         return outcome.failed(failure, next_hop=next_hop, detail=str(error))
+
+
+async def _identify(client: commands.Client, way: Identify, session: Client) -> None:
+    """XCLIENT, where it is the way to name the client."""
+    offered = session.capabilities
+    if way is Identify.AUTO and offered.xclient and not offered.xforward:
+        await session.become(commands.xclient(client, offered))
 
 
 async def _transmit(stamped: Stamped, session: Client) -> Outcome | None:

@@ -10,6 +10,7 @@ from gateway.delivery.client import Client
 from gateway.delivery.outcome import Failure
 from gateway.delivery.pool import Pool
 from gateway.delivery.wire import Broken
+from gateway.system.watchdog import NEVER
 
 T = TypeVar("T")
 
@@ -32,18 +33,19 @@ class Lease:
         self._clock: asyncio.TimerHandle | None = None
         self.session: Client | None = None
 
-    async def run(self, work: Callable[[Client], Awaitable[T]]) -> T:
+    async def run(self, work: Callable[[Client], Awaitable[T]], *, ends: float = NEVER) -> T:
         """Do the work on a session. One that served before and is found dead is replaced, and the work done anew: to
-        the sender it never happened, since the final dot was not sent. Raises Broken."""
+        the sender it never happened, since the final dot was not sent. Raises Broken, and TimeoutError where there is
+        no session when all ends, in the loop's time."""
         self._stop_clock()
-        session = self.session or await self._take(self._pool.take)
+        session = self.session or await self._take_before(ends, self._pool.take)
         try:
             return await work(session)
         except Broken as broken:
             if session.is_fresh or session.committed or broken.failure not in _FOUND_DEAD:
                 raise
         self.release()
-        return await work(await self._take(self._pool.take_new))
+        return await work(await self._take_before(ends, self._pool.take_new))
 
     def hold(self) -> None:
         """Keep the session for what may follow soon, if the pool can do without it and it was not kept too long."""
@@ -65,6 +67,12 @@ class Lease:
         if self.session is not None:
             session, self.session = self.session, None
             self._pool.give_back(session)
+
+    async def _take_before(self, ends: float, take: Callable[[str], Awaitable[Client]]) -> Client:
+        if ends == NEVER:  # as mostly, without a timer
+            return await self._take(take)
+        async with asyncio.timeout_at(ends):
+            return await self._take(take)
 
     async def _take(self, take: Callable[[str], Awaitable[Client]]) -> Client:
         self.session = session = await take(self._client)

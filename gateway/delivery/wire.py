@@ -29,12 +29,13 @@ class Wire(asyncio.Protocol):
         self._patience = 0.0  # seconds, of who waits for an answer
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
+        self.limit = Watchdog(loop, self._overrun)  # of several steps together, whatever they wait for
         self.broken: Broken | None = None
 
     @property
     def unread(self) -> int:
         """The number of answers that nobody has taken yet."""
-        return len(self._reader)
+        return len(self._reader.answers)
 
     def write(self, data: bytes) -> None:
         self._check()
@@ -49,16 +50,16 @@ class Wire(asyncio.Protocol):
     async def answers(self, count: int, *, within: float) -> list[Answer]:
         """Take the next `count` answers. Raises Broken when the connection ends before them, and when they are not here
         in so many seconds."""
-        reader, deadline, self._patience = self._reader, self._loop.time() + within, within
+        answers, deadline, self._patience = self._reader.answers, self._loop.time() + within, within
         try:
-            while len(reader) < count:
+            while len(answers) < count:
                 self._check()
                 self._watchdog.until(deadline)
                 self._waiter = self._loop.create_future()
                 await self._waiter
         finally:
             self._watchdog.until(NEVER)
-        return [reader.take() for _ in range(count)]
+        return [answers.popleft() for _ in range(count)]
 
     async def start_tls(self, context: ssl.SSLContext, name: str | None, *, within: float) -> None:
         """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
@@ -118,9 +119,13 @@ class Wire(asyncio.Protocol):
     def _expire(self) -> None:
         self._break(Broken(Failure.TIMEOUT, f"no answer in {self._patience:g} s"))
 
+    def _overrun(self) -> None:
+        self._break(Broken(Failure.TIMEOUT, "the time for the whole is over"))
+
     def _break(self, broken: Broken) -> None:
         self.broken = self.broken or broken
         self._watchdog.stop()
+        self.limit.stop()
         self._wake(self._waiter)
         self._wake(self._writable)
 

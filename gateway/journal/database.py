@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
-from pydantic_core import from_json, to_json
 from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
+from gateway.journal.notation import from_json
 from gateway.journal.schema import MIGRATIONS, VERSION, gaps, metadata, schema_version
 from gateway.journal.settings import SQLITE
 
@@ -24,10 +24,6 @@ PRAGMAS = (
     "synchronous = NORMAL",  # a power cut may cost the last rows, never the file
     "secure_delete = ON",  # what has expired is gone from the file as well
 )
-JSON_COLUMNS: dict[str, Any] = {  # by the fast means: a row has five
-    "json_serializer": lambda value: to_json(value).decode(),
-    "json_deserializer": from_json,
-}
 
 
 class JournalError(Exception):
@@ -124,7 +120,14 @@ def _engine(place: str, access: Access) -> Engine:
         "application_name": "mailward",
         **url.query,
     }
-    return create_engine(url.set(query={}), connect_args=settings, pool_size=1, **JSON_COLUMNS)
+    url = url.set(query={})
+    return create_engine(
+        url,
+        connect_args=settings,
+        pool_size=1,
+        paramstyle="format",  # values by their order, as SQLite has them: see Insertion
+        json_deserializer=from_json,
+    )
 
 
 def _sqlite(path: str, access: Access) -> Engine:
@@ -133,7 +136,7 @@ def _sqlite(path: str, access: Access) -> Engine:
     elif not os.path.exists(path):
         raise NoJournal("there is no journal yet: the gateway makes it when it starts")
     url = URL.create("sqlite", database=f"file:{quote(path)}", query={"mode": access.mode, "uri": "true"})
-    engine = create_engine(url, connect_args={"timeout": access.busy}, **JSON_COLUMNS)
+    engine = create_engine(url, connect_args={"timeout": access.busy}, json_deserializer=from_json)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: object) -> None:

@@ -5,12 +5,13 @@ A worker sends only what neither the facts nor the record have: `evidence`. The 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.checks.base import Result
 from gateway.checks.dkim import DkimResult
 from gateway.checks.dmarc import DmarcResult
-from gateway.checks.dmarc.record import Record, parse_record
+from gateway.checks.dmarc.record import REMEMBERED, parse_record
 from gateway.checks.spf import SpfResult
 from gateway.policy.override import Override, disposition
 
@@ -38,7 +39,7 @@ def _signatures(result: Result | None) -> list[tuple[str, str, str, str]]:
     if not isinstance(result, DkimResult):
         return []
     return [
-        (one.domain[:MAX_NAME], one.claim.selector[:MAX_NAME], one.result.value, one.reason[:MAX_REASON])
+        (one.domain[:MAX_NAME], one.claim.selector[:MAX_NAME], one.result, one.reason[:MAX_REASON])
         for one in result.signatures
         if one.domain and one.claim.selector
     ]
@@ -48,8 +49,8 @@ def _spf(result: Result | None) -> tuple[str, str, str, str] | None:
     """Domain, scope, result and reason."""
     if not isinstance(result, SpfResult) or result.skipped:
         return None
-    scope = "mfrom" if result.identity == "mailfrom" else result.identity.value
-    return result.domain, scope, result.result.value, result.finding.problem[:MAX_REASON]
+    scope = "mfrom" if result.identity == "mailfrom" else result.identity
+    return result.domain, scope, result.result, result.finding.problem[:MAX_REASON]
 
 
 def evaluation(values: Mapping[str, Any], facts: Mapping[str, Any], found: Evidence | None) -> dict[str, Any] | None:
@@ -57,8 +58,8 @@ def evaluation(values: Mapping[str, Any], facts: Mapping[str, Any], found: Evide
     4yz comes again, and counts then."""
     if not found or values["event"] != "message" or values["reply"].startswith("4"):
         return None
-    record = parse_record(found["record"].encode("ascii", "replace"))
-    if record is None:
+    published = _published(found["record"])
+    if published is None:
         return None
     domain, scope, word, reason = found["spf"] or ("", "", "", "")
     aligned = facts.get("dmarc.aligned", ())
@@ -74,7 +75,7 @@ def evaluation(values: Mapping[str, Any], facts: Mapping[str, Any], found: Evide
         "header_from": facts.get("dmarc.author", ""),
         "envelope_from": facts.get("sender.domain", ""),
         "envelope_to": facts.get("recipient.domain", ""),
-        **_published(record),
+        **published,
         "dkim": found["dkim"],
         "spf_domain": domain,
         "spf_scope": scope,
@@ -83,15 +84,19 @@ def evaluation(values: Mapping[str, Any], facts: Mapping[str, Any], found: Evide
     }
 
 
-def _published(record: Record) -> dict[str, Any]:
+@lru_cache(REMEMBERED)
+def _published(text: str) -> Mapping[str, Any] | None:
     """The policy with the defaults of what it does not say; RFC 9990 has them under the same names."""
+    record = parse_record(text.encode("ascii", "replace"))
+    if record is None:
+        return None
     return {
-        "p": record.policy or "",
-        "sp": record.subdomains or "",
-        "np": record.nonexistent or "",
-        "adkim": record.adkim.value,
-        "aspf": record.aspf.value,
-        "testing": record.testing.value,
+        "p": str(record.policy or ""),
+        "sp": str(record.subdomains or ""),
+        "np": str(record.nonexistent or ""),
+        "adkim": str(record.adkim),
+        "aspf": str(record.aspf),
+        "testing": str(record.testing),
         "fo": ":".join(record.fo),
         "rua": list(record.rua),
     }

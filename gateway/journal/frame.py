@@ -4,15 +4,14 @@ It is JSON, written once and fast. What an attacker made large is cut, and a fac
 something else now, and does not count as recorded.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
-from pydantic_core import PydanticSerializationError, to_json
 
 from gateway.facts import Stage, all_plain
+from gateway.journal.notation import from_json, to_json
 from gateway.record import NO_BASIS, Record
 
 FORMAT = 1  # of frames: after an upgrade, workers of before may still drain
@@ -51,8 +50,8 @@ NAMES = (
     "queue_id",
     "milliseconds",
 )
+LISTS = ("recipients", "rules", "shadow", "candidate_rules")
 _values_of: Callable[[Record], tuple[Any, ...]] = attrgetter(*NAMES)
-_escaped = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
 
 
 class FrameError(ValueError):
@@ -62,7 +61,7 @@ class FrameError(ValueError):
 class Noted(Struct, frozen=True, kw_only=True):
     """A record as the journal's process has it."""
 
-    values: Mapping[str, Any]  # of NAMES; lists are tuples
+    values: Mapping[str, Any]  # of NAMES; LISTS are tuples
     facts: Mapping[str, Any]  # as JSON has them
     cut: tuple[str, ...]  # the facts that are not whole
     settled: Stage
@@ -75,22 +74,23 @@ def encode(record: Record, glossary: str, missing: int = 0) -> bytes:
     """`glossary` is the digest of the one that the facts are of. `missing` entries were dropped before this one."""
     basis = record.basis or NO_BASIS
     head = (FORMAT, glossary, missing, int(basis.settled))
-    frame = _json((*head, _values_of(record), basis.facts, (), basis.dmarc))
+    frame = to_json((*head, _values_of(record), basis.facts, (), basis.dmarc))
     return frame if len(frame) <= MAX_FRAME else _encode_cut(record, head)
 
 
 def decode(frame: bytes) -> Noted:
     """Raises FrameError."""
     try:
-        version, glossary, missing, settled, values, facts, cut, dmarc = json.loads(frame)
+        version, glossary, missing, settled, values, facts, cut, dmarc = from_json(frame)
         if version != FORMAT:
             raise FrameError(f"it has the form {version}, and {FORMAT} is known here")
         if not 0 <= missing <= MAX_MISSING:
             raise FrameError(f"it says that {missing} are missing")
+        named = dict(zip(NAMES, values, strict=True))
+        for name in LISTS:
+            named[name] = tuple(named[name])
         return Noted(
-            values={
-                name: tuple(value) if type(value) is list else value for name, value in zip(NAMES, values, strict=True)
-            },
+            values=named,
             facts=dict(facts),
             cut=tuple(map(str, cut)),
             settled=Stage(settled),
@@ -102,13 +102,6 @@ def decode(frame: bytes) -> Noted:
         raise FrameError(str(error)) from error
 
 
-def _json(value: Any) -> bytes:
-    try:
-        return to_json(value)
-    except PydanticSerializationError:  # octets that are no UTF-8, which stand in texts as lone surrogates
-        return _escaped(value).encode("ascii")
-
-
 def _encode_cut(record: Record, head: tuple[Any, ...]) -> bytes:
     basis = record.basis or NO_BASIS
     values, facts = _values_of(record), all_plain(basis.facts)
@@ -117,11 +110,11 @@ def _encode_cut(record: Record, head: tuple[Any, ...]) -> bytes:
         kept = {name: _cut(value, characters, items) for name, value in facts.items()}
         cut = [name for name, value in facts.items() if kept[name] != value]
         shown = [_cut(value, characters, items) for value in values]
-        frame = _json((*head, shown, kept, cut, dmarc))
+        frame = to_json((*head, shown, kept, cut, dmarc))
         if len(frame) <= MAX_FRAME:
             return frame
         dmarc = None
-    return _json((*head, shown, {}, list(facts), None))
+    return to_json((*head, shown, {}, list(facts), None))
 
 
 def _cut(value: Any, characters: int, items: int) -> Any:

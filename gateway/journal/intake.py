@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from gateway.journal.frame import MAX_FRAME
 
-LULL = 0.02  # seconds in which entries gather: to be woken for each costs more than to take it
+LULL = 0.05  # seconds in which entries gather: to be woken for each costs more than to take it
+MANY = 32  # entries in a lull, a third of what the kernel holds as it comes: the next one is shorter then
 LAST_BREATH = 3.0  # seconds that the process has once it is told to end
 
 
@@ -68,6 +69,7 @@ class Intake:
         `idle` seconds. The end of the feed, where all workers and the supervisor are gone, is an end as well."""
         frames: list[bytes] = []
         deadline = time.monotonic() + self._batches.seconds
+        before = 0  # frames that were here before the last lull
         while len(frames) < self._batches.size and not self._ending.is_near:
             frame = self._next()
             if frame is not None:
@@ -79,7 +81,8 @@ class Intake:
             elif time.monotonic() >= deadline:
                 break
             else:
-                self._ending.pause(LULL)
+                self._ending.pause(LULL / (1 + (len(frames) - before) // MANY))
+                before = len(frames)
         return frames
 
     def _next(self) -> bytes | None:

@@ -3,6 +3,7 @@
 It touches no mail. Whatever becomes of it, workers go on: what it does not take they drop, and count.
 """
 
+import gc
 import logging
 import signal
 import socket
@@ -50,6 +51,7 @@ def run(settings: JournalSettings, state_directory: Path, sock: socket.socket, c
         retention=Retention(database, days=settings.expiry, clock=SteadyClock()),
         counts=counts,
     )
+    gc.freeze()  # what is built by now stays: without this each full collection walks it, for 50 ms
     try:
         while not ending.is_near:
             journal.turn()

@@ -3,18 +3,17 @@
 However many rows there are, a page of them at a time is held, and no transaction stays open between two pages.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy import Connection, Row, Select, Table, func, select, tuple_
 
 from gateway.facts import Stage
 from gateway.journal.database import Database, for_reading
 from gateway.journal.entry import Entry, Evaluation, Extent, Gap
 from gateway.journal.glossary import Glossary
+from gateway.journal.notation import from_json
 from gateway.journal.rows import clean_text
 from gateway.journal.schema import dmarc, feedback, gaps, messages, vocabularies
 
@@ -94,7 +93,7 @@ class Reader:
     def _entry(self, row: Row[Any]) -> Entry:
         values = dict(zip(_NAMES, row, strict=False))
         glossary = self._glossary(values.pop("vocabulary"))
-        written, settled = _facts(values.pop("facts")), Stage(values.pop("settled"))
+        written, settled = from_json(values.pop("facts")), Stage(values.pop("settled"))
         for name in _LISTS:
             values[name] = tuple(values[name])
         shown = glossary.restored(written) if glossary else {}
@@ -119,14 +118,6 @@ def _evaluation(row: Row[Any]) -> Evaluation:
     del values["number"]
     signatures = tuple(map(tuple, values.pop("dkim")))
     return Evaluation(**values | {"rua": tuple(values["rua"])}, dkim=signatures)
-
-
-def _facts(octets: bytes) -> dict[str, Any]:
-    try:
-        facts = from_json(octets)
-    except ValueError:  # a text with octets that are no UTF-8 is in there: the slower way takes it
-        facts = json.loads(octets)
-    return dict(facts)
 
 
 def _octets(connection: Connection) -> int:

@@ -4,8 +4,7 @@ Text that a database would refuse is cleaned (NUL, octets that are no UTF-8), an
 site chose. The facts stay as rules saw them: they are kept as JSON in ASCII.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -13,12 +12,13 @@ from msgspec import Struct
 from gateway.journal.dmarc import evaluation
 from gateway.journal.frame import Noted
 from gateway.journal.glossary import Glossary
+from gateway.journal.notation import to_ascii
 from gateway.journal.personal import hidden_facts
 from gateway.system.redaction import Redactable, Redaction, redactor
 
+MESSAGE_LISTS = ("recipients", "rules", "shadow", "candidate_rules", "unrecorded")
+DMARC_LISTS = ("rua", "dkim")
 MAX_TEXT = 1000  # characters in a column; more is an attack or nobody's reading
-
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 Row = dict[str, Any]
 
@@ -40,10 +40,8 @@ class RowMaker:
 
     def rows(self, noted: Noted) -> Rows:
         """Raises ValueError, TypeError, KeyError where the record is not one of ours."""
-        redacted = self._redact(dict(noted.values))
-        values = {name: redacted[name] if name in redacted else type(value)() for name, value in noted.values.items()}
-        hidden = hidden_facts(self._names(noted), self._redacted)
-        found = evaluation({**noted.values, "client_ip": self._source(noted)}, noted.facts, noted.dmarc)
+        values = self._redacted_values(noted.values)
+        hidden = self._hidden(noted)
         message = {
             **values,
             "milliseconds": {step: round(duration, 2) for step, duration in values["milliseconds"].items()},
@@ -52,10 +50,23 @@ class RowMaker:
             "vocabulary": noted.glossary,
             "settled": int(noted.settled),
             "unrecorded": sorted(hidden.union(noted.cut)),
-            "facts": _encode(self._kept(noted, hidden)).encode("ascii"),
+            "facts": to_ascii(self._kept(noted, hidden)),
         }
-        dmarc = {**found, "id": values["id"], "began": values["began"]} if found else None
-        return Rows(_clean(message), _clean(dmarc) if dmarc else None)
+        found = evaluation(noted.values, noted.facts, noted.dmarc)
+        if found is None:
+            return Rows(_clean(message, MESSAGE_LISTS), None)
+        dmarc = {**found, "id": values["id"], "began": values["began"], "source_ip": self._source(noted)}
+        return Rows(_clean(message, MESSAGE_LISTS), _clean(dmarc, DMARC_LISTS))
+
+    def _redacted_values(self, known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Nothing of its kind stands where a value is gone: rows of one batch have the same columns."""
+        if not self._redacted:
+            return known
+        redacted = self._redact(dict(known))
+        return {name: redacted[name] if name in redacted else type(value)() for name, value in known.items()}
+
+    def _hidden(self, noted: Noted) -> frozenset[str]:
+        return hidden_facts(self._names(noted), self._redacted) if self._redacted else frozenset()
 
     def _names(self, noted: Noted) -> set[str]:
         """Of every fact that would count as recorded."""
@@ -67,11 +78,8 @@ class RowMaker:
     def _kept(self, noted: Noted, hidden: frozenset[str]) -> dict[str, Any]:
         """Without those that say nothing: what is in the vocabulary, and not in a row, did not apply."""
         absent = self._absent(noted)
-        return {
-            name: value
-            for name, value in noted.facts.items()
-            if name not in hidden and (name not in absent or value != absent[name])
-        }
+        said = {name: value for name, value in noted.facts.items() if value != absent.get(name)}
+        return {name: value for name, value in said.items() if name not in hidden} if hidden else said
 
     def _source(self, noted: Noted) -> str:
         """The address that may be reported; none is better than a wrong one."""
@@ -85,23 +93,19 @@ def clean_text(text: str) -> str:
     return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _clean(row: dict[str, Any]) -> dict[str, Any]:
-    """Every text in it cleaned, and every sequence a list."""
-    return {
-        name: clean(value) if value and (clean := _CLEANING.get(type(value))) else value for name, value in row.items()
-    }
+def _clean(row: Row, sequences: Iterable[str]) -> Row:
+    """Every text in it cleaned, and every one of these sequences a list."""
+    lists = {name: _clean_items(row[name]) for name in sequences}
+    together = "".join([value for value in row.values() if type(value) is str])
+    if clean_text(together) == together:  # so is each alone: one look at all is what an ordinary row takes
+        return {**row, **lists}
+    return {name: clean_text(value) if type(value) is str else value for name, value in row.items()} | lists
 
 
-def _clean_items(items: Sequence[Any]) -> list[Any]:
-    return [clean(item) if (clean := _CLEANING.get(type(item))) else item for item in items]
-
-
-_CLEANING: Mapping[type, Callable[[Any], Any]] = {
-    str: clean_text,
-    dict: _clean,
-    list: _clean_items,
-    tuple: _clean_items,
-}  # what came as JSON is of no other types that have text in them
+def _clean_items(items: Iterable[Any]) -> list[Any]:
+    return [
+        clean_text(item) if type(item) is str else _clean_items(item) if type(item) is list else item for item in items
+    ]
 
 
 def _reply_class(reply: str) -> int:

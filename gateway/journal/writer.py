@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 from gateway.journal.database import Database, JournalError, RowRefused
 from gateway.journal.frame import FrameError, Noted, decode
 from gateway.journal.glossary import Glossary
+from gateway.journal.insertion import Insertion
 from gateway.journal.rows import RowMaker, Rows
 from gateway.journal.schema import dmarc, gaps, messages, vocabularies
 
@@ -57,6 +58,8 @@ class Writer:
         self._clock = clock
         self._missing: Counter[Dropped] = Counter()  # of what was dropped, what the journal does not say yet
         self._outage = ""
+        self._messages = Insertion(messages)
+        self._evaluations = Insertion(dmarc)
 
     def write(self, frames: Sequence[bytes]) -> tuple[int, Counter[Dropped]]:
         """The number of entries that were written, and of those that were not."""
@@ -125,7 +128,7 @@ class Writer:
         with self._database.transaction() as connection:
             self._introduce(connection)
             if not _is_there(connection, batch, number):
-                _insert(connection, batch, number)
+                self._insert(connection, batch, number)
             if missing := +self._missing:
                 now = self._clock()
                 connection.execute(
@@ -133,6 +136,11 @@ class Writer:
                     [{"began": now, "reason": reason.value, "entries": n} for reason, n in missing.items()],
                 )
         self._missing.clear()
+
+    def _insert(self, connection: Connection, batch: Sequence[Rows], number: int) -> None:
+        self._messages.put(connection, [{**rows.message, "batch": number} for rows in batch])
+        if reported := [rows.dmarc for rows in batch if rows.dmarc]:
+            self._evaluations.put(connection, reported)
 
     def _introduce(self, connection: Connection) -> None:
         """Have the vocabulary there that the facts are of."""
@@ -164,10 +172,3 @@ def _is_there(connection: Connection, batch: Sequence[Rows], number: int) -> boo
         return True
     mine = (messages.c.id == batch[0].message["id"]) & (messages.c.batch == number)
     return connection.execute(select(messages.c.number).where(mine)).first() is not None
-
-
-def _insert(connection: Connection, batch: Sequence[Rows], number: int) -> None:
-    connection.execute(insert(messages), [{**rows.message, "batch": number} for rows in batch])
-    reported = [rows.dmarc for rows in batch if rows.dmarc]
-    if reported:
-        connection.execute(insert(dmarc), reported)

@@ -17,7 +17,7 @@ from gateway.authres.claim import (
     claims_us,
 )
 from gateway.authres.received import receipt_ident
-from gateway.authres.stamp import for_scanners
+from gateway.authres.stamp import for_scanners, stamp
 from gateway.message import Field, Message, Stamped
 
 
@@ -35,8 +35,8 @@ class Delivered(Struct, frozen=True, kw_only=True):
 def as_scored(message: Message, *, hostname: str, authserv_id: str) -> Delivered:
     end, ident = _our_receipt(message, hostname)
     above, below = message.fields[:end], message.fields[end:]
-    top = b"".join(field.raw for field in above if _is_ours(field, hostname, authserv_id))
-    stamped = Stamped(header=top, message=replace(message, fields=below), ours=len(top))
+    ours = [field.raw for field in above if _is_ours(field, hostname, authserv_id)]
+    stamped = stamp(replace(message, fields=below), authserv_id=authserv_id, ours=ours)
     paths = [field.raw for field in above if field.name == "return-path"]
     return Delivered(ident=ident, return_path=b"".join(paths[:1]), copy=for_scanners(stamped))
 

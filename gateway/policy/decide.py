@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.facts import Facts, FactValue, Stage
 from gateway.policy.rule import TOTAL, Rule, RuleSet
-from gateway.policy.verdict import UNDECIDED, Action, Edits, Mode, Verdict
+from gateway.policy.verdict import UNDECIDED, Action, Edits, Verdict
 
 SPAM_SCORE = "spam.score"  # the fact that the total begins with
 
@@ -24,7 +24,8 @@ def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdi
     known: dict[str, FactValue] = {**rules.absent, **facts}
     verdict = earlier
     for stage in stages:
-        verdict = _read(rules.by_stage[stage], known, verdict)
+        if of_stage := rules.by_stage[stage]:
+            verdict = _read(of_stage, known, verdict)
         if stage is Stage.SCORED:
             total = known[TOTAL.name] = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
             verdict = replace(_read(rules.on_total, known, verdict), total=total)
@@ -33,9 +34,7 @@ def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdi
 
 def as_tag_only(verdict: Verdict) -> Verdict:
     """The verdict with anything more severe than a tag made a tag: in a panic, and for mail to postmaster and abuse."""
-    if verdict.action.severity <= Action.TAG.severity:
-        return verdict
-    return replace(verdict, action=Action.TAG, reply=None)
+    return replace(verdict, action=Action.TAG, reply=None) if verdict.action.is_severe else verdict
 
 
 def known_facts(rules: RuleSet, facts: Facts, verdict: Verdict) -> dict[str, FactValue]:
@@ -44,16 +43,17 @@ def known_facts(rules: RuleSet, facts: Facts, verdict: Verdict) -> dict[str, Fac
 
 
 def _read(rules: Sequence[Rule], facts: Facts, verdict: Verdict) -> Verdict:
-    if not rules or any(hit.final and hit.mode is Mode.ENFORCE for hit in verdict.hits):
-        return verdict
-    matched = _matching(rules, facts, verdict.rules)
-    return _judge(matched, facts, verdict) if matched else verdict
-
-
-def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> list[Rule]:
-    """Those that match and did not before, up to the first final one. Dozens are asked for each message, so the way to
-    each is short: it is faster to ask those behind a final one too."""
+    """Dozens of rules are asked for each message, and hardly one matches, so the way to each is short: it is faster to
+    ask those behind a final one too."""
     matched = [rule for rule in rules if rule.holds(facts)]
+    if not matched or verdict.ends_the_reading:
+        return verdict
+    counted = _counted(matched, verdict.rules)
+    return _judge(counted, facts, verdict) if counted else verdict
+
+
+def _counted(matched: list[Rule], before: tuple[str, ...]) -> list[Rule]:
+    """Those that did not match before, up to the first final one."""
     for place, rule in enumerate(matched):
         if rule.ends_the_reading:
             del matched[place + 1 :]
@@ -62,17 +62,20 @@ def _matching(rules: Iterable[Rule], facts: Facts, before: tuple[str, ...]) -> l
 
 
 def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
+    hits = (*earlier.hits, *[rule.hit for rule in matched])
     enforced = [rule for rule in matched if rule.is_enforced]
+    if not enforced:
+        return replace(earlier, hits=hits)
     action, reply = earlier.action, earlier.reply
-    worst = max((rule for rule in enforced if rule.action), key=_severity, default=None)
-    if worst is not None and worst.action is not None and worst.action.severity > action.severity:
+    worst = max(enforced, key=_severity)
+    if worst.action and worst.action.severity > action.severity:
         action, reply = worst.action, worst.template.fill(facts) if worst.template else None
     return replace(
         _with_effects(earlier, [rule for rule in enforced if rule.has_effects], facts),
         action=action,
         reply=reply,
-        hits=(*earlier.hits, *(rule.hit for rule in matched)),
-        score=earlier.score + sum(rule.hit.score for rule in enforced),
+        hits=hits,
+        score=earlier.score + sum([rule.hit.score for rule in enforced]),
     )
 
 

@@ -62,7 +62,7 @@ def _impossible(rule: Rule, rules: RuleSet) -> Iterator[Problem]:
 
 def _certain(rule: Rule, rules: RuleSet) -> Iterator[Problem]:
     """A rule that is severe to every message."""
-    if rule.action and rule.action.severity >= Action.QUARANTINE.severity and rule.is_enforced:
+    if rule.action and rule.action.is_severe and rule.is_enforced:
         whole = rule.condition.whole
         if not is_possible([(whole, False)], rules.declared):
             yield rule.when.problem_in_text(whole.offset, f'"{rule.id}" matches every message', "it names no case")
@@ -80,7 +80,7 @@ def _unanswered(rules: RuleSet) -> Iterator[Problem]:
     """A check that a severe rule needs, and that can fail without any rule to say what follows."""
     told = set()
     for rule in rules.rules:
-        if not rule.is_enforced or rule.action is None or rule.action.severity < Action.QUARANTINE.severity:
+        if not rule.is_enforced or rule.action is None or not rule.action.is_severe:
             continue
         for fact in _word_facts(rule, rules):
             for word in fact.values:

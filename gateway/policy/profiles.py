@@ -31,7 +31,7 @@ class Profiles(Struct, frozen=True):
         return configured_for(domain, self.domains) or ""
 
     def rules_for(self, domain: str) -> RuleSet:
-        return self.named.get(self.name_for(domain), self.default) if self.domains else self.default
+        return self.named.get(self.name_for(domain), self.default)
 
     @property
     def all(self) -> tuple[RuleSet, ...]:

@@ -15,7 +15,7 @@ from gateway.facts import Facts, FactValue, Stage
 from gateway.policy.decide import SPAM_SCORE, as_tag_only
 from gateway.policy.profiles import PROFILE, Profiles
 from gateway.policy.rule import TOTAL, Rule, RuleSet
-from gateway.policy.verdict import UNDECIDED, Action, Verdict
+from gateway.policy.verdict import UNDECIDED, Verdict
 from gateway.policy.worlds import PHASES, Phase, Undecidable, Worlds
 from gateway.realm import is_role_account
 
@@ -190,7 +190,7 @@ def _of_scoring(rules: RuleSet) -> Mapping[str, FactValue]:
 
 
 def _spared(verdict: Verdict, recorded: Recorded) -> Verdict:
-    if verdict.action.severity <= Action.TAG.severity:
+    if not verdict.action.is_severe:
         return verdict
     return as_tag_only(verdict) if recorded.panic or is_to_role_account(recorded.facts) else verdict
 

@@ -67,7 +67,7 @@ class Rule(Struct, frozen=True):
 
     @property
     def ends_the_reading(self) -> bool:
-        return self.hit.final and self.is_enforced
+        return self.hit.ends_the_reading
 
     @property
     def reads_total(self) -> bool:

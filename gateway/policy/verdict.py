@@ -23,10 +23,17 @@ class Action(StrEnum):
     @property
     def refuses(self) -> bool:
         """The client is answered 4yz or 5yz."""
-        return self in (Action.DEFER, Action.REJECT)
+        return self in _REFUSING
+
+    @property
+    def is_severe(self) -> bool:
+        """It is more than a tag: the mail is kept from its recipients, or sent back."""
+        return self in _SEVERE
 
 
 _SEVERITY = {action: rank for rank, action in enumerate(Action)}
+_REFUSING = frozenset({Action.DEFER, Action.REJECT})
+_SEVERE = _REFUSING | {Action.QUARANTINE}
 
 
 class Mode(StrEnum):
@@ -43,6 +50,11 @@ class Hit(Struct, frozen=True):
     action: Action | None
     score: float
     final: bool = False
+
+    @property
+    def ends_the_reading(self) -> bool:
+        """No rule is read after it."""
+        return self.final and self.mode is Mode.ENFORCE
 
 
 class Edits(Struct, frozen=True):
@@ -79,6 +91,10 @@ class Verdict(Struct, frozen=True):
     @property
     def rules(self) -> tuple[str, ...]:
         return tuple([hit.rule for hit in self.hits])
+
+    @property
+    def ends_the_reading(self) -> bool:
+        return any([hit.ends_the_reading for hit in self.hits])  # noqa: C419  there are few, and a list is the faster
 
     @property
     def enforced(self) -> tuple[str, ...]:

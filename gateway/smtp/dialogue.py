@@ -109,7 +109,9 @@ class Dialogue:
         return await self._talk()
 
     async def end(self) -> None:
-        """Nothing is under way any more: of a client that has gone."""
+        """Nothing is under way any more: of a client that has gone. With it goes the hold on its connection, which
+        holds us: such a cycle would wait for the garbage collector."""
+        self._shake_hands = _no_hands
         await self._mailing.end()
 
     # Before the first command.
@@ -196,7 +198,7 @@ class Dialogue:
         """After an error of ours: a recipient that could not be asked for is lost, the transaction is not."""
         self._voice.say(INTERNAL_ERROR)
         if not self._mailing.is_under_way:
-            await self.end()
+            await self._mailing.end()
 
     async def _stick(self) -> None:
         """Let a stranger wait after a refusal, as long as there is room for all others."""
@@ -292,6 +294,10 @@ class Dialogue:
 
     async def _not_here(self, argument: str) -> None:
         self._voice.refuse(replies.NOT_IMPLEMENTED)
+
+
+async def _no_hands(_: ssl.SSLContext) -> Tls:
+    raise EndOfInput
 
 
 COMMANDS: dict[str, Callable[[Dialogue, str], Awaitable[None]]] = {

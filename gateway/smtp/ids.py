@@ -10,8 +10,12 @@ _MILLISECONDS = 1 << 40
 
 def connection_id(now: float) -> str:
     """A new id of 16 letters and digits: 40 bits of the time (`now`, Unix time) in milliseconds, 40 bits of chance."""
-    number = int(now * 1000) % _MILLISECONDS << 8 * _RANDOM_OCTETS | int.from_bytes(os.urandom(_RANDOM_OCTETS))
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -1, -10)])
+    return _written(int(now * 1000) % _MILLISECONDS) + _written(int.from_bytes(os.urandom(_RANDOM_OCTETS)))
+
+
+def _written(number: int) -> str:
+    """40 bits as eight letters and digits."""
+    return _PAIRS[number >> 30] + _PAIRS[number >> 20 & 1023] + _PAIRS[number >> 10 & 1023] + _PAIRS[number & 1023]
 
 
 def envelope_id(connection: str, transaction: int) -> str:

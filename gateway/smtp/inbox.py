@@ -30,12 +30,16 @@ class Interrupted(Exception):
     """The wait for the client was ended by us."""
 
 
+def _nothing() -> None:
+    """What is done before waiting where nobody asked for anything."""
+
+
 class Inbox:
     """The octets that a client has sent and nobody has taken. One reader at a time may wait."""
 
     __slots__ = ("_before_waiting", "_buffer", "_loop", "_paused", "_searched", "_transport", "_waiter", "has_ended")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, before_waiting: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, before_waiting: Callable[[], None] = _nothing) -> None:
         """`before_waiting` is called each time the session is about to wait for the client."""
         self._loop = loop
         self._before_waiting = before_waiting
@@ -62,6 +66,7 @@ class Inbox:
 
     def end(self) -> None:
         self.has_ended = True
+        self._before_waiting = _nothing  # nobody waits any more; it knows who knows us, and no cycle may remain
         self._wake()
 
     # What the session does.
@@ -97,15 +102,16 @@ class Inbox:
                 too_long = True
                 self.discard()
             await self._more()
-        line = bytes(self._buffer[: end + 1])
+        line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
-        self._resume()
-        if too_long or len(line) > limit:
+        if self._paused:
+            self._resume()
+        if too_long or end >= limit:
             return BadLine.TOO_LONG
-        if not line.endswith(b"\r\n") or line.find(b"\r") != len(line) - 2:
+        if not line or line.find(b"\r") != end - 1:  # the first CR must be the last octet
             return BadLine.BARE_LINE_END
-        return line[:-2]
+        return line[:-1]
 
     async def some(self) -> bytearray:
         """All octets there are, at least one. Raises EndOfInput, Interrupted."""

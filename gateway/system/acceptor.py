@@ -48,6 +48,14 @@ class Door(Protocol):
         ...
 
 
+class Client(socket.socket):
+    """An accepted connection. Its family and type are plain numbers: Python's own sockets look up a member of an enum
+    each time somebody asks, and for every connection that costs more than to accept it."""
+
+    family = socket.SocketType.family  # type: ignore[assignment]
+    type = socket.SocketType.type  # type: ignore[assignment]
+
+
 class Acceptor:
     """One listening socket, which it closes in the end. Other processes may listen at the same."""
 
@@ -55,8 +63,9 @@ class Acceptor:
         """Begins to accept. Inside a running event loop."""
         self._loop = asyncio.get_running_loop()
         self._socket = sock
+        self._kind = int(sock.family), int(sock.type), sock.proto
         self._door = door
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._resumption: asyncio.TimerHandle | None = None
         self._reticence = Reticence()
         self._resume()
@@ -84,13 +93,18 @@ class Acceptor:
             if not self._door.has_room:
                 return self._pause(PAUSE, "there is room for no more")
             try:
-                client, peer = self._socket.accept()
+                client, peer = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker had it, or it is gone
                 return None
             except OSError as error:
                 return self._pause(RECOVERY, error.strerror or str(error))
             self._receive(client, peer)
         return None
+
+    def _accept(self) -> tuple[Client, Any]:
+        """As accept() of the standard library does it, which knows its own class alone."""
+        fd, peer = self._socket._accept()  # type: ignore[attr-defined]
+        return Client(*self._kind, fileno=fd), peer
 
     def _receive(self, client: socket.socket, peer: Any) -> None:
         caller = self._door.caller(peer)
@@ -114,10 +128,10 @@ class Acceptor:
         else:
             self._start(_begin(session, client))
 
-    def _start(self, beginning: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(beginning)
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
+    def _start(self, service: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(service)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 async def _begin(session: Session, client: socket.socket) -> None:

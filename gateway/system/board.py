@@ -155,7 +155,8 @@ class Region:
         """`keys` is where they begin in `words`."""
         self._board = board
         self._number = number
-        self._alone = (number,)
+        self._regions: tuple[int, ...] = ()  # those in use when it was last looked
+        self._beside: tuple[int, ...] = ()  # and of these all but this one
         self._words = words
         self._keys = keys
         self._numbers = keys + board.layout.column
@@ -179,16 +180,25 @@ class Region:
 
     def others(self, key: int) -> list[int]:
         """What the others say about a key, where they say anything."""
-        regions = self._board.regions()
-        if regions == self._alone:
-            return []
-        own, number = self._number, self._board.number
-        return [said for region in regions if region != own and (said := number(region, key))]
+        return [said for region in self._in_use_beside() if (said := self._board.number(region, key))]
 
     def total(self, key: int) -> int:
         """The sum of what all say."""
-        own, others = self._own.get(key, 0), self.others(key)
-        return own + sum(others) if others else own
+        total = self._own.get(key, 0)
+        for region in self._in_use_beside():
+            total += self._board.number(region, key)
+        return total
+
+    def _in_use_beside(self) -> tuple[int, ...]:
+        regions = self._board.regions()
+        if regions is not self._regions:  # the board gives the same tuple as long as nothing changes
+            self._regions = regions
+            self._beside = tuple(region for region in regions if region != self._number)
+        return self._beside
+
+    def add(self, key: int, amount: int) -> bool:
+        """Say so much more than before, or less; else as `post`."""
+        return self.post(key, self._own.get(key, 0) + amount)
 
     def post(self, key: int, number: int) -> bool:
         """Say a number, 0 for nothing; False where there is no room for one more key. Others see it before what is read
@@ -203,7 +213,7 @@ class Region:
                 return False
             self._words[self._keys + entry] = key
         self._own[key] = number
-        self._words[self._numbers + entry] = min(number, LARGEST)
+        self._words[self._numbers + entry] = number if number < LARGEST else LARGEST
         # Nobody else has this lock: it is taken for the memory barrier in it, a full one on x86. On other machines the
         # time that the interpreter takes until it reads is what a store needs to be seen.
         with self._barrier:

@@ -41,10 +41,13 @@ class Conclusions(Generic[Key, T]):
 
     def keep(self, key: Key, conclusion: T, grounds: Mapping[Question, Answer]) -> None:
         """What rests on a lookup that failed for now is not kept, nor what rests on very much."""
-        if len(grounds) > MAX_GROUNDS or any(answer.is_temporary for answer in grounds.values()):
+        if len(grounds) > MAX_GROUNDS:
             return
-        if sum(answer.octets for answer in grounds.values()) > MAX_OCTETS:
-            return
+        octets = 0
+        for answer in grounds.values():
+            octets += answer.octets
+            if answer.is_temporary or octets > MAX_OCTETS:
+                return
         self._kept[key] = conclusion, grounds
         self._kept.move_to_end(key)
         if len(self._kept) > self._size:

@@ -23,6 +23,9 @@ class Status(StrEnum):
     TIMEOUT = "timeout"  # no server answered in time
 
 
+TEMPORARY = frozenset({Status.SERVFAIL, Status.TIMEOUT})
+
+
 class Answer(Struct, frozen=True):
     """What DNS says. `records` are str for A, AAAA and PTR, (preference, host) for MX, and bytes for TXT, the character
     strings of each joined. Host names are in lower case without the final dot. `ttl` is what the answer came with,
@@ -34,12 +37,15 @@ class Answer(Struct, frozen=True):
 
     @property
     def is_temporary(self) -> bool:
-        return self.status in (Status.SERVFAIL, Status.TIMEOUT)
+        return self.status in TEMPORARY
 
     @property
     def octets(self) -> int:
         """About what the records take in memory."""
-        return sum(max(_length(record), MIN_RECORD_OCTETS) for record in self.records)
+        octets = 0
+        for record in self.records:
+            octets += max(len(record[1] if isinstance(record, tuple) else record), MIN_RECORD_OCTETS)
+        return octets
 
 
 class DnsCache(Struct):
@@ -71,7 +77,3 @@ class DnsCache(Struct):
 
     def __len__(self) -> int:
         return len(self._answers)
-
-
-def _length(record: Any) -> int:
-    return len(record[1]) if isinstance(record, tuple) else len(record)

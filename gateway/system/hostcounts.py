@@ -26,13 +26,8 @@ class HostCounts:
 
     def __init__(self, region: Region) -> None:
         self._region = region
-
-    def key(self, name: str) -> int:
-        return self._region.key(name)
-
-    def total(self, key: int) -> int:
-        """What the whole host holds."""
-        return self._region.total(key)
+        self.key = region.key
+        self.total = region.total  # what the whole host holds
 
     def take(self, key: int, limit: int, amount: int = 1) -> bool:
         """Hold so much more, if the host then holds no more than `limit`."""
@@ -40,7 +35,7 @@ class HostCounts:
 
     def claim(self, key: int, limit: int, amount: int = 1) -> bool:
         """The same, for one who has just seen that there is room."""
-        if not self.add(key, amount):
+        if not self._region.add(key, amount):
             return False
         if self.total(key) > limit:
             self.leave(key, amount)
@@ -49,11 +44,11 @@ class HostCounts:
 
     def add(self, key: int, amount: int = 1) -> bool:
         """Hold so much more, whatever others hold; False where no further key can be counted."""
-        return self._region.post(key, self._region.own(key) + amount)
+        return self._region.add(key, amount)
 
     def leave(self, key: int, amount: int = 1) -> None:
         """Hold so much less."""
-        self._region.post(key, self._region.own(key) - amount)
+        self._region.add(key, -amount)
 
 
 class Places:
@@ -71,7 +66,7 @@ class Places:
 
     @property
     def are_full(self) -> bool:
-        return self.taken >= self.limit
+        return self._counts.total(self._key) >= self.limit
 
     def take(self, amount: int = 1) -> bool:
         return self._counts.take(self._key, self.limit, amount)

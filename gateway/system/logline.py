@@ -8,11 +8,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 MAX_LINE = 8192  # characters; a longer line has its values cut, and cut again where that was not enough
 CUTS = ((500, 20), (100, 5))  # characters kept of a text, items kept of a list; more is an attack or nobody's reading
 
 _bare_re = re.compile(r"[A-Za-z0-9@._:/+*%,<>-]+\Z")
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, default=str).encode
+_encode_fast = msgspec.json.Encoder(enc_hook=str).encode
+_encode_all = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, default=str).encode
 
 
 class Style(StrEnum):
@@ -48,6 +51,15 @@ def _bounded(values: dict[str, Any], encode: Callable[[dict[str, Any]], str]) ->
     return line
 
 
+def _encode(value: Any) -> str:
+    """The value in JSON of printable ASCII."""
+    try:
+        line = _encode_fast(value).decode("ascii")
+    except UnicodeError:  # it escapes only what JSON demands
+        return _encode_all(value)
+    return _encode_all(value) if "\x7f" in line else line
+
+
 def _pairs(values: dict[str, Any]) -> str:
     (_, event), *pairs = values.items()
     return " ".join((_encode(event)[1:-1].replace('\\"', '"'), *(f"{name}={_word(value)}" for name, value in pairs)))
@@ -65,10 +77,10 @@ def _second(when: int) -> str:
 def _word(value: Any) -> str:
     if isinstance(value, str):
         return value if _bare_re.match(value) else _encode(value)
-    if isinstance(value, Mapping):
-        return _word(",".join(f"{key}:{item}" for key, item in value.items()))
     if isinstance(value, list | tuple):
         return _word(",".join(map(str, value)))
+    if isinstance(value, Mapping):
+        return _word(",".join([f"{key}:{item}" for key, item in value.items()]))
     return _encode(value)
 
 

@@ -2,9 +2,9 @@
 # prometheus_client has types only where applications commonly call it.
 """Metrics: turns records and events into Prometheus counters, and the counters of all workers into one page.
 
-The one module that knows prometheus_client. Each worker writes its numbers into files of the directory that
-PROMETHEUS_MULTIPROC_DIR names; the supervisor reads all of them when it is asked, and adds those of a worker that has
-ended to one file, so that neither a number goes backwards nor a file a worker remains.
+Each worker has its numbers in files (gateway.system.tallies) of the directory that PROMETHEUS_MULTIPROC_DIR names; the
+supervisor reads all of them when it is asked, and adds those of a worker that has ended to one file, so that neither a
+number goes backwards nor a file a worker remains.
 """
 
 import json
@@ -12,14 +12,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway.record import Event, Record
+from gateway.system.tallies import Tallies
 
-DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client when it is imported
-RESERVED = 1 << 18  # octets a file of a worker: some 2,000 numbers
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ENDED = "ended"  # stands in a file's name instead of a worker's process id
 
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600)  # from a cached lookup to the sender's ten minutes
@@ -32,80 +32,79 @@ JOURNAL_DROPPED = "Entries that are not in the journal, by reason"
 class Metrics:
     """What one worker counts. Labels are words of ours, rule ids and configured hosts: never text from the wire."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """With a registry of its own (the default) it stands alone, and `page` shows it. Raises OSError where there is
-        no room for its files."""
-        _reserve_files(os.environ.get(DIRECTORY_VARIABLE, ""))
-        self._registry = registry or CollectorRegistry()
-        self._connections = self._counter("connections", "Connections accepted")
-        self._sessions = Gauge(
-            "mailward_sessions",
-            "Connections that are open now",
-            registry=self._registry,
-            multiprocess_mode="livesum",
+    def __init__(self) -> None:
+        """Raises OSError where there is no room for its files."""
+        self._tallies = tallies = Tallies(os.environ.get(DIRECTORY_VARIABLE, ""))
+        counter, gauge, histogram = tallies.counter, tallies.gauge, tallies.histogram
+        self._connections = counter("mailward_connections", "Connections accepted")
+        self._sessions = gauge("mailward_sessions", "Connections that are open now", how="livesum")
+        self._messages = counter(
+            "mailward_messages", "Messages answered, by action and the reply's class", "action", "reply"
         )
-        self._messages = self._counter(
-            "messages", "Messages answered, by action and the reply's class", "action", "reply"
+        self._refusals = counter(
+            "mailward_refusals", "Recipients (rcpt) and contents (data) refused, by stage and class", "stage", "reply"
         )
-        self._refusals = self._counter(
-            "refusals", "Recipients (rcpt) and contents (data) refused, by stage and class", "stage", "reply"
+        self._turned_away = counter(
+            "mailward_turned_away",
+            "Connections and messages refused since the host has as many as it may, by limit",
+            "limit",
         )
-        self._turned_away = self._counter(
-            "turned_away", "Connections and messages refused since the host has as many as it may, by limit", "limit"
+        self._lost = counter(
+            "mailward_lost",
+            "Transactions that their client left or gave up after a recipient was accepted, by stage",
+            "stage",
         )
-        self._lost = self._counter(
-            "lost", "Transactions that their client left or gave up after a recipient was accepted, by stage", "stage"
+        self._results = counter("mailward_results", "Results of checks, by check and word", "check", "result")
+        self._dnslists = counter(
+            "mailward_dnslists", "DNS lists that had an entry, and that gave no answer, by list", "list", "result"
         )
-        self._results = self._counter("results", "Results of checks, by check and word", "check", "result")
-        self._dnslists = self._counter(
-            "dnslists", "DNS lists that had an entry, and that gave no answer, by list", "list", "result"
-        )
-        self._spared = self._counter(
-            "spamd_spared",
+        self._spared = counter(
+            "mailward_spamd_spared",
             "Messages with the score of the same one, which was in flight or is remembered, by which",
             "how",
         )
-        self._in_force = Gauge(
+        self._in_force = gauge(
             "mailward_rules_info",
             "The version of the rules in force, by profile; 1",
-            ("profile", "digest"),
-            registry=self._registry,
-            multiprocess_mode="livemax",
+            "profile",
+            "digest",
+            how="livemax",
         )
-        self._candidate = self._counter(
-            "candidate_messages", "Messages, by action and by what the candidate would have done", "action", "candidate"
+        self._candidate = counter(
+            "mailward_candidate_messages",
+            "Messages, by action and by what the candidate would have done",
+            "action",
+            "candidate",
         )
-        self._rules = self._counter("rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")
-        self._downstream = self._counter("downstream", "Answers of next hops, by hop and class", "hop", "reply")
-        self._dropped = self._counter("log_lines_dropped", "Log lines dropped because their reader was too slow")
-        self._not_in_journal = self._counter("journal_dropped", JOURNAL_DROPPED, "reason")
-        self._seconds = self._histogram(
-            "step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step"
+        self._rules = counter("mailward_rule_hits", "Messages that a rule matched, by rule and mode", "rule", "mode")
+        self._downstream = counter("mailward_downstream", "Answers of next hops, by hop and class", "hop", "reply")
+        self._dropped = counter("mailward_log_lines_dropped", "Log lines dropped because their reader was too slow")
+        self._not_in_journal = counter(_DROPPED, JOURNAL_DROPPED, "reason")
+        self._seconds = histogram(
+            "mailward_step_seconds", "Duration of the steps of a message's journey", _SECONDS, "step"
         )
-        self._octets = self._histogram("message_octets", "Size of messages", _OCTETS)
-        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
-        self._steps: dict[str, Histogram] = {}
+        self._octets = histogram("mailward_message_octets", "Size of messages", _OCTETS)
 
     def rules_in_force(self, digests: Mapping[str, str]) -> None:
         """The version of the rules of each profile; "" is that of all others."""
         for profile, digest in digests.items():
-            self._in_force.labels(profile, digest).set(1)
+            self._in_force.add(profile, digest)
 
     def connection_opened(self) -> None:
-        self._connections.inc()
-        self._sessions.inc()
+        self._connections.add()
+        self._sessions.add()
 
     def connection_closed(self) -> None:
-        self._sessions.dec()
+        self._sessions.add(amount=-1)
 
     def turned_away(self, limit: str) -> None:
-        self._count(self._turned_away, limit)
+        self._turned_away.add(limit)
 
     def log_lines_dropped(self, lines: int) -> None:
-        self._dropped.inc(lines)
+        self._dropped.add(amount=lines)
 
     def journal_entries_dropped(self, entries: int) -> None:
-        self._not_in_journal.labels("queue").inc(entries)
+        self._not_in_journal.add("queue", amount=entries)
 
     def count(self, record: Record) -> None:
         """Count one record, of whatever event."""
@@ -113,62 +112,47 @@ class Metrics:
 
     def page(self) -> bytes:
         """The numbers of this process alone, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        registry.register(self._tallies)
+        return generate_latest(registry)
 
     def _message(self, record: Record) -> None:
-        self._count(self._messages, record.action, _reply_class(record.reply))
+        self._messages.add(record.action, _reply_class(record.reply))
         self._octets.observe(record.size)
         self._found(record)
         for rule in record.rules:
-            self._count(self._rules, rule, "enforce")
+            self._rules.add(rule, "enforce")
         for rule in record.shadow:
-            self._count(self._rules, rule, "shadow")
+            self._rules.add(rule, "shadow")
         if record.spamd_spared:
-            self._count(self._spared, record.spamd_spared)
+            self._spared.add(record.spamd_spared)
         if record.candidate_action:
-            self._count(self._candidate, record.action, record.candidate_action)
+            self._candidate.add(record.action, record.candidate_action)
         if record.next_hop:
-            self._count(self._downstream, record.next_hop, _answer_class(record))
+            self._downstream.add(record.next_hop, _answer_class(record))
         self._durations(record.milliseconds)
 
     def _refused(self, record: Record) -> None:
-        self._count(self._refusals, record.stage, _reply_class(record.reply))
+        self._refusals.add(record.stage, _reply_class(record.reply))
         if record.action:  # a rule refused it, by what the checks had found
             self._found(record)
         for rule in record.rules:
-            self._count(self._rules, rule, "enforce")
+            self._rules.add(rule, "enforce")
 
     def _found(self, record: Record) -> None:
         for check, word in record.results.items():
-            self._count(self._results, check, word)
+            self._results.add(check, word)
         for name in dict.fromkeys(word.partition(":")[0] for word in record.listings):
-            self._count(self._dnslists, name, "listed")
+            self._dnslists.add(name, "listed")
         for name in record.failed_lists:
-            self._count(self._dnslists, name, "failed")
+            self._dnslists.add(name, "failed")
 
     def _gone(self, record: Record) -> None:
-        self._count(self._lost, record.stage)
+        self._lost.add(record.stage)
 
     def _durations(self, milliseconds: Mapping[str, float]) -> None:
         for step, duration in milliseconds.items():
-            histogram = self._steps.get(step)
-            if histogram is None:
-                histogram = self._steps[step] = self._seconds.labels(step)
-            histogram.observe(duration / 1000)
-
-    def _count(self, counter: Counter, *labels: str) -> None:
-        # Finding a child through the library costs more than counting.
-        key = counter, labels
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = counter.labels(*labels)
-        child.inc()
-
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(f"mailward_{name}", meaning, labels, registry=self._registry)
-
-    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"mailward_{name}", meaning, labels, registry=self._registry, buckets=buckets)
+            self._seconds.observe(duration / 1000, step)
 
 
 _COUNTED = {Event.MESSAGE: Metrics._message, Event.REFUSED: Metrics._refused, Event.LOST: Metrics._gone}
@@ -254,32 +238,22 @@ class JournalMetrics:
     """What the process of the journal counts."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """As Metrics."""
-        _reserve_files(os.environ.get(DIRECTORY_VARIABLE, ""))
-        registry = registry or CollectorRegistry()
-        self._taken = Counter(_TAKEN, "Entries that the process of the journal has taken", registry=registry)
-        self._rows = Counter(_ROWS, "Rows written to the journal", registry=registry)
-        self._dropped = Counter(_DROPPED, JOURNAL_DROPPED, ("reason",), registry=registry)
+        """With a registry, this one shows it. Raises OSError where there is no room for its files."""
+        tallies = Tallies(os.environ.get(DIRECTORY_VARIABLE, ""))
+        self._taken = tallies.counter(_TAKEN, "Entries that the process of the journal has taken")
+        self._rows = tallies.counter(_ROWS, "Rows written to the journal")
+        self._dropped = tallies.counter(_DROPPED, JOURNAL_DROPPED, "reason")
+        if registry:
+            registry.register(tallies)
 
     def taken(self, entries: int) -> None:
-        self._taken.inc(entries)
+        self._taken.add(amount=entries)
 
     def written(self, entries: int) -> None:
-        self._rows.inc(entries)
+        self._rows.add(amount=entries)
 
     def dropped(self, reason: str, entries: int) -> None:
-        self._dropped.labels(reason).inc(entries)
-
-
-def _reserve_files(directory: str) -> None:
-    """Give the files of this process their room before they are mapped: a full file system is then an error at the
-    start, and not the end of the process (SIGBUS) at some later message."""
-    for kind in (*_KINDS, "gauge_livesum", "gauge_livemax") if directory else ():
-        fd = os.open(Path(directory) / f"{kind}_{os.getpid()}.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(fd, 0, RESERVED)
-        finally:
-            os.close(fd)
+        self._dropped.add(reason, amount=entries)
 
 
 def _journal_lost(file: Path) -> float:

@@ -5,7 +5,7 @@ than the answers.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Coroutine, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,21 +16,24 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     values: list[T] = []
     left = iter(coroutines)
     for coroutine in left:
-        started = Started(coroutine)
-        if started.is_over:
-            values.append(started.value)
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration as end:
+            values.append(end.value)
         else:
-            values += await _beside(started, left)
+            values += await _beside(Started(coroutine, waits_for), left)
     return values
 
 
 async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     """What the coroutine returns; where it need not wait, without a timer. Raises TimeoutError."""
-    started = Started(coroutine)
-    if started.is_over:
-        return started.value
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
     async with asyncio.timeout(seconds):
-        return await started
+        return await Started(coroutine, waits_for)
 
 
 async def _beside(started: "Started[T]", others: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -41,32 +44,25 @@ async def _beside(started: "Started[T]", others: Iterable[Coroutine[Any, Any, T]
 
 
 class Started(Generic[T]):
-    """Runs a coroutine to its first wait at once, and on from there when it is awaited: in the same task, since what it
-    has begun (timeouts, task groups) belongs to that one."""
+    """A coroutine that has run to its first wait, to be awaited in the same task: what it has begun (timeouts, task
+    groups) belongs to that one."""
 
-    __slots__ = ("_coroutine", "_waits_for", "is_over", "value")
+    __slots__ = ("_coroutine", "_waits_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        """Raises what the coroutine raises before it waits."""
+    def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: Any) -> None:
         self._coroutine = coroutine
-        self._waits_for: Any = None
-        self.value: T  # what the coroutine has returned, once it is over
-        self.is_over = False
-        self._step(coroutine.send, None)
+        self._waits_for = waits_for
 
     def __await__(self) -> Generator[Any, Any, T]:
-        while not self.is_over:
-            try:
-                sent = yield self._waits_for
-            except BaseException as error:  # noqa: BLE001  raised in the coroutine, which makes of it what it likes
-                self._step(self._coroutine.throw, error)
-            else:
-                self._step(self._coroutine.send, sent)
-        return self.value
-
-    def _step(self, resume: Callable[[Any], Any], sent: Any) -> None:
+        waits_for = self._waits_for
         try:
-            self._waits_for = resume(sent)
+            while True:
+                try:
+                    sent = yield waits_for
+                except BaseException as error:  # noqa: BLE001  raised in the coroutine, which makes of it what it likes
+                    waits_for = self._coroutine.throw(error)
+                else:
+                    waits_for = self._coroutine.send(sent)
         except StopIteration as end:
-            self.value = end.value
-            self.is_over = True
+            value: T = end.value
+            return value

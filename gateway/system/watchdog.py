@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 NEVER = math.inf
-NAP = 60.0  # seconds that a timer runs at most: a deadline that comes nearer seldom needs another one
+NAP = 10.0  # seconds that a timer runs at most: a deadline that comes nearer seldom needs another one
 
 
 class Watchdog:
@@ -28,15 +28,19 @@ class Watchdog:
             self._arm()
 
     def stop(self) -> None:
+        """No deadline matters any more. Whom it would have called mostly holds it: without this cycle, what a
+        connection leaves is freed at once, and not searched for by the garbage collector."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._rings_at = NEVER
+        self._rings_at = -math.inf  # no deadline comes before that
+        self._expired = _nobody
 
     def _arm(self) -> None:
         when = min(self._deadline, self.now() + NAP)
         if when < self._rings_at:
-            self.stop()
+            if self._timer is not None:
+                self._timer.cancel()
             self._rings_at = when
             self._timer = self._loop.call_at(when, self._ring)
 
@@ -49,3 +53,7 @@ class Watchdog:
             return
         self._deadline = NEVER
         self._expired()
+
+
+def _nobody() -> None:
+    """Who is called once it was stopped."""

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from gateway.checks.spf import SpfCheck, SpfSettings
-from gateway.system.dns import DnsResolver, DnsSettings, Resolver, Status
+from gateway.system.dns import Answer, DnsResolver, DnsSettings, Resolver, Status
 from tests.support.dnsserver import DnsServer
-from tests.support.dnstable import TableResolver
+from tests.support.dnstable import Question, TableResolver
 from tests.support.spfcase import spf_subject, suite_table
 
 pytestmark = pytest.mark.suites
@@ -69,6 +69,30 @@ async def test_every_case_by_library_call(
         failed += await failures(scenario, TableResolver(suite_table(scenario["zonedata"])))
     score("spf/rfc7208-tests.yml by library call", CASES - len(failed), CASES)
     assert not failed
+
+
+class Lacking(TableResolver):
+    """All answers are at hand but that to one question."""
+
+    lacks: Question | None = None
+
+    def cached(self, name: str, rrtype: str) -> Answer | None:
+        return None if (name.lower(), rrtype) == self.lacks else super().cached(name, rrtype)
+
+
+async def test_every_case_is_known_from_answers_at_hand_and_none_where_one_lacks(
+    scenarios: list[dict[str, Any]],
+) -> None:
+    for scenario in scenarios:
+        resolver = Lacking(suite_table(scenario["zonedata"]), warm=True)
+        for name, case in scenario["tests"].items():
+            subject = spf_subject(case["host"], case["helo"], case["mailfrom"])
+            resolver.asked, resolver.lacks = [], None
+            known = SpfCheck(SpfSettings(), resolver=resolver).known(subject)
+            assert known == await SpfCheck(SpfSettings(), resolver=resolver)(subject), name
+            for question in set(resolver.asked):
+                resolver.lacks = question
+                assert SpfCheck(SpfSettings(), resolver=resolver).known(subject) is None, (name, question)
 
 
 async def test_every_case_over_the_wire(

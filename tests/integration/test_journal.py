@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,12 @@ def entries_of(gateway: RunningGateway, count: int, *, sender: str = SENDER) -> 
     return noted
 
 
+def logged(gateway: RunningGateway) -> dict[str, dict[str, Any]]:
+    """What the log says of transactions so far, by their ids."""
+    events = ("message", "refused", "lost")
+    return {line["id"]: line for event in events for line in gateway.records(event)}
+
+
 def command(gateway: RunningGateway, *arguments: str) -> "subprocess.CompletedProcess[str]":
     called = [sys.executable, "-m", "gateway", "journal", "--config", str(gateway.config), *arguments]
     return subprocess.run(called, capture_output=True, text=True, timeout=60, check=False)
@@ -90,7 +97,8 @@ def test_messages_refusals_and_losses_have_their_rows(shared: RunningGateway) ->
     assert (message.event, message.recipients, message.subject) == ("message", (ALICE,), "first")
     assert (refused.event, refused.stage, refused.recipients) == ("refused", "rcpt", ("bob@elsewhere.example",))
     assert (lost.event, lost.recipients) == ("lost", (ALICE,))
-    lines = {line["id"]: line for line in (*shared.records(), *shared.records("refused"), *shared.records("lost"))}
+    until(lambda: {message.id, refused.id, lost.id} <= logged(shared).keys(), "the lines of the log")
+    lines = logged(shared)
     for entry in (message, refused, lost):
         line = lines[entry.id]
         assert (entry.event, entry.reply, entry.rules_digest) == (

@@ -223,6 +223,7 @@ async def test_spamd_is_given_no_more_at_once_by_all_workers_than_its_concurrenc
         hosts = f'[[spamd.hosts]]\naddress = "{spamd.address}"\nconcurrency = 3\n'
         with limited(tmp_path, dns, sink, session="", limits=f"\n{hosts}") as gateway:
             assert await all_bring(gateway, 24) == ["250"] * 24
+            gateway.wait_for_record(24)
             assert {record["spam"] for record in gateway.records()} == {"scored"}
     assert spamd.requests == 24
     assert spamd.most == 3

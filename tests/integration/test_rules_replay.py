@@ -111,6 +111,7 @@ def test_attachments_that_no_rule_asked_for_are_undecidable(gateway: RunningGate
 def test_a_message_is_explained_by_its_id_in_the_log(gateway: RunningGateway) -> None:
     sender = "explained@sender.example"
     send(gateway, LETTER % b"An offer", sender=sender)
+    until(lambda: any(line["sender"] == sender for line in gateway.records()), "the line of the log")
     [line] = [line for line in gateway.records() if line["sender"] == sender]
     done = command(gateway, "explain", line["id"])
     assert (done.returncode, done.stderr) == (0, "")

@@ -51,3 +51,15 @@ class ScriptedCheck:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+
+@dataclass
+class ScriptedPromptCheck(ScriptedCheck):
+    """Knows `at_hand` without waiting; an exception is raised instead."""
+
+    at_hand: Result | Exception | None = None
+
+    def known(self, subject: Subject) -> Result | None:
+        if isinstance(self.at_hand, Exception):
+            raise self.at_hand
+        return self.at_hand

@@ -51,7 +51,17 @@ def test_name_is_found_however_it_is_written(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"From a\r\n", b"Fr\x00om: a\r\n", b": a\r\n", b" From: a\r\n", b"From\xa0: a\r\n", b"\r\n"]
+    "raw",
+    [
+        b"From a\r\n",
+        b"Fr\x00om: a\r\n",
+        b": a\r\n",
+        b" From: a\r\n",
+        b"From\xa0: a\r\n",
+        b"From\r\n: a\r\n",
+        b"From \r\n\r\n : a\r\n",
+        b"\r\n",
+    ],
 )
 def test_line_that_is_no_field_has_no_name(raw: bytes) -> None:
     assert split_fields(raw)[0].name == ""

@@ -95,6 +95,12 @@ def test_the_times_of_checks_and_steps_stand_together() -> None:
     assert record.client_name == "mail.example.org"
 
 
+def test_times_are_written_in_hundredths_of_a_millisecond() -> None:
+    steps = {"deliver": 2.3456, "total": 3.3333, "none": 0.0, "long": 600_000.126}
+    written = {"deliver": 2.35, "total": 3.33, "none": 0.0, "long": 600_000.13}
+    assert noted(steps=steps).to_dict()["milliseconds"] == written
+
+
 @pytest.mark.parametrize(("tls", "noted_as"), [(None, ""), (Tls("TLSv1.3", "AES", 256), "TLSv1.3 AES")])
 def test_tls_is_noted(tls: Tls | None, noted_as: str) -> None:
     assert noted(subject=replace(SUBJECT, connection=replace(CONNECTION, tls=tls))).tls == noted_as

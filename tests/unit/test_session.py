@@ -1,6 +1,7 @@
 """The session in transcripts: what a client sends and what it is told (RFC 5321 sections 3 and 4)."""
 
 import asyncio
+import gc
 import socket
 from ipaddress import ip_address
 from typing import cast
@@ -374,3 +375,26 @@ async def test_session_that_ends_before_its_first_step_keeps_no_place(hasty: typ
         await asyncio.gather(asyncio.create_task(session.begin(ours)), return_exceptions=True)
         client.close()
         await until(lambda: gateway.sessions.connections == 0)
+
+
+def living_sessions() -> list[SmtpSession]:
+    return [thing for thing in gc.get_objects() if isinstance(thing, SmtpSession)]
+
+
+@pytest.mark.parametrize("says_quit", [True, False])
+@on_both_loops
+async def test_session_that_has_ended_is_freed_without_the_garbage_collector(says_quit: bool) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with listening() as gateway:
+            wire = await gateway.in_data()
+            assert (await wire.command("x\r\n.")).startswith("250 ")
+            assert len(living_sessions()) == 1
+            if says_quit:
+                assert (await wire.command("QUIT")).startswith("221 ")
+            else:
+                wire.reset()
+            await until(lambda: not living_sessions())
+    finally:
+        gc.enable()

@@ -55,6 +55,7 @@ async def test_lines_in_pieces() -> None:
         (b"12345678\r\n", b"12345678"),
         (b"123456789\r\n", BadLine.TOO_LONG),
         (b"x" * 50 + b"\r\n", BadLine.TOO_LONG),
+        (b"\n", BadLine.BARE_LINE_END),
         (b"x\n", BadLine.BARE_LINE_END),
         (b"x\ry\r\n", BadLine.BARE_LINE_END),
         (b"x\r\r\n", BadLine.BARE_LINE_END),
@@ -201,6 +202,16 @@ async def test_no_deadline_rings_never() -> None:
     assert not rung.is_set()
     watchdog.until(loop.time() + 0.01)
     await asyncio.wait_for(rung.wait(), 1)
+
+
+async def test_stopped_watchdog_rings_never_whatever_is_set() -> None:
+    loop, rung = asyncio.get_running_loop(), asyncio.Event()
+    watchdog = Watchdog(loop, rung.set)
+    watchdog.until(loop.time() + 0.01)
+    watchdog.stop()
+    watchdog.until(loop.time() + 0.01)
+    await asyncio.sleep(0.03)
+    assert not rung.is_set()
 
 
 def test_ids_are_different_and_in_the_order_of_time() -> None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gateway.checks.arc.chain import Evidence, judge
 from gateway.checks.arc.grounds import Grounds
-from gateway.checks.arc.result import FACTS, ArcResult
+from gateway.checks.arc.result import FACTS, NO_CHAIN, ArcResult
 from gateway.checks.arc.sets import SEAL, ArcSet, parse_sets
 from gateway.checks.arc.settings import ArcSettings
 from gateway.checks.arc.status import ChainStatus
@@ -33,14 +33,14 @@ class ArcCheck:
 
     async def __call__(self, subject: Subject) -> ArcResult:
         if subject.message is None:
-            return ArcResult()
+            return NO_CHAIN
         try:
             sets = parse_sets(subject.message, limit=self._settings.max_sets)
         except SignatureError as error:
             length = len(subject.message.named(SEAL))
             return ArcResult(result=ChainStatus.FAIL, length=length, reason=error.reason)
         if not sets:
-            return ArcResult()
+            return NO_CHAIN
         author_domain = subject.author.domain if subject.author else ""
         return self._conclude(await self._gather(subject.message, sets), author_domain)
 

@@ -64,6 +64,8 @@ class ArcResult:
         }
 
 
+NO_CHAIN = ArcResult()  # most messages have none
+
 FACTS = (
     Fact(
         "arc.result",

@@ -66,12 +66,13 @@ class DkimCheck:
         answers = await look_up_keys(self._resolver, {signature.seal.key_name for signature in signatures})
         published = {signature.body for signature in signatures if answers[signature.seal.key_name].records}
         bodies = await hash_body(message, published)
-        return tuple(
+        judged = [
             self._judge(signature, answers[signature.seal.key_name], header, bodies)
             if isinstance(signature, Signature)
             else signature
             for signature in read
-        )
+        ]
+        return tuple(judged)
 
     def _judge(self, signature: Signature, answer: Answer, header: Header, bodies: Bodies) -> DkimSignatureResult:
         tried = try_keys(answer, self._parse_key, lambda key: verify_signature(signature, key, header, bodies))

@@ -1,6 +1,6 @@
 """The signed header: turns fields and the names in h= into the octets that are signed (RFC 6376 section 3.7)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.checks.dkim.canonical import Canon
 from gateway.checks.dkim.tags import unsigned
@@ -19,29 +19,31 @@ class Header:
     def count(self, name: str) -> int:
         return len(self._named.get(name, ()))
 
-    def signed(self, names: Iterable[str], canon: Canon, signature: Field) -> bytes:
+    def signed(self, names: Sequence[str], canon: Canon, signature: Field) -> bytes:
         """What a signature covers: the fields that `names` select, in that order, then the signature's own field
         without its b= and its final line end."""
-        parts = [self.canonical(field, canon) for _, field in self._select(names, signature) if field]
+        parts = [self.canonical(field, canon) for field in self._select(names, signature) if field]
         parts.append(unsigned_field(signature, canon))
         return b"".join(parts)
 
     def canonical(self, field: Field, canon: Canon) -> bytes:
         if canon is Canon.SIMPLE:
             return field.raw
-        canonical = self._relaxed.get(id(field))
-        if canonical is None:
-            canonical = self._relaxed[id(field)] = relaxed(field)
-        return canonical
+        key = id(field)
+        if key not in self._relaxed:
+            self._relaxed[key] = relaxed(field)
+        return self._relaxed[key]
 
-    def covered(self, names: Iterable[str], signature: Field) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def covered(self, names: Sequence[str], signature: Field) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Of the names that a signature covers those that stand for a field, and those that sign that there is none."""
-        selected = list(self._select(names, signature))
+        selected = list(zip(names, self._select(names, signature), strict=True))
         return tuple(name for name, field in selected if field), tuple(name for name, field in selected if not field)
 
-    def _select(self, names: Iterable[str], signature: Field) -> Iterator[tuple[str, Field | None]]:
-        """From the bottom up: each time that a name appears it takes the next field of that name; where none is left it
-        takes nothing, which signs that there is none (section 5.4.2). The signature was not there when it was made."""
+    def _select(self, names: Sequence[str], signature: Field) -> list[Field | None]:
+        """What each name stands for, from the bottom up: each time that a name appears it takes the next field of that
+        name; where none is left it takes nothing, which signs that there is none (section 5.4.2). The signature was not
+        there when it was made."""
+        selected: list[Field | None] = []
         left: dict[str, int] = {}
         for name in names:
             fields = self._named.get(name, ()) if name else ()  # lines without a name cannot be signed
@@ -49,17 +51,16 @@ class Header:
             if position >= 0 and fields[position] is signature:
                 position -= 1
             left[name] = position
-            yield name, fields[position] if position >= 0 else None
+            selected.append(fields[position] if position >= 0 else None)
+        return selected
 
 
 def relaxed(field: Field) -> bytes:
     """A field in relaxed form: its name in lower case, its value unfolded, white space reduced (section 3.4.2)."""
-    value = field.raw.partition(b":")[2].replace(_LINE_END, b"")
-    if b"\t" in value:
-        value = value.replace(b"\t", b" ")
+    value = field.raw.partition(b":")[2].replace(_LINE_END, b"").replace(b"\t", b" ")
     while b"  " in value:
         value = value.replace(b"  ", b" ")
-    return b"%b:%b\r\n" % (field.name.encode("ascii"), value.strip(b" "))
+    return field.name.encode("ascii") + b":" + value.strip(b" ") + _LINE_END
 
 
 def unsigned_field(signature: Field, canon: Canon) -> bytes:

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
-from gateway.checks.dkim.canonical import BodyHash, BodyHasher, BodyPlan
-from gateway.message import Message
+from gateway.checks.dkim.canonical import BodyHash, BodyHasher, BodyPlan, hash_whole
+from gateway.message import CHUNK, Message
 from gateway.system.dns import Answer, Resolver
 from gateway.system.together import together
 
@@ -13,6 +13,9 @@ BREATH = 1 << 18  # octets hashed, in 1 to 4 ms, before other sessions of this w
 
 async def look_up_keys(resolver: Resolver, names: Collection[str]) -> Mapping[str, Answer]:
     """The TXT records of all `names`, asked for at once."""
+    if len(names) == 1:  # as most often
+        (name,) = names
+        return {name: await resolver.query(name, "TXT")}
     answers = await together(resolver.query(name, "TXT") for name in names)
     return dict(zip(names, answers, strict=True))
 
@@ -21,6 +24,9 @@ async def hash_body(message: Message, plans: Collection[BodyPlan]) -> Mapping[Bo
     """The hashes of the message's body for all `plans`, in one pass over it; none is made where there is no plan."""
     if not plans:
         return {}
+    if len(plans) == 1 and message.size - message.header_size <= CHUNK:
+        (plan,) = plans
+        return {plan: hash_whole(b"".join(message.body()), plan)}
     hasher = BodyHasher(plans)
     hashed = 0
     for chunk in message.body():

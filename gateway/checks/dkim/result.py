@@ -28,6 +28,7 @@ _PRECEDENCE = (
     Status.NEUTRAL,
     Status.NONE,
 )
+_TIME_FAULTS = tuple(TimeFault)  # to go through an enumeration anew costs more than all the rest of it
 
 
 class DkimResult(Struct, frozen=True):
@@ -42,46 +43,48 @@ class DkimResult(Struct, frozen=True):
     @property
     def result(self) -> Status:
         """The word for the whole message."""
-        found = {signature.result for signature in self.signatures}
-        return next((status for status in _PRECEDENCE if status in found), Status.NONE)
+        found = [signature.result for signature in self.signatures]
+        return min(found, key=_PRECEDENCE.index, default=Status.NONE)
 
     @property
     def passing_domains(self) -> tuple[str, ...]:
         """The domains that vouch for the message, each once: what DMARC may align with."""
-        return tuple(dict.fromkeys(signature.domain for signature in self.signatures if signature.vouches))
+        return tuple(dict.fromkeys([signature.domain for signature in self.signatures if signature.vouches]))
 
     @property
     def time_faults(self) -> tuple[TimeFault, ...]:
         """What is wrong with the times of the signatures, each once."""
         found = {signature.claim.time_fault(self.judged_at) for signature in self.signatures}
-        return tuple(fault for fault in TimeFault if fault in found)
+        return tuple([fault for fault in _TIME_FAULTS if fault in found])
 
     @property
     def unsigned_fields(self) -> tuple[str, ...]:
         """Which of SHOWN_FIELDS the message has more often than any signature that vouches for it signs them."""
-        vouching = [one.signature for one in self.signatures if one.vouches and one.signature]
-        if self.header is None or not vouching:
+        signed = [one.signature.headers for one in self.signatures if one.vouches and one.signature]
+        header = self.header
+        if header is None or not signed:
             return ()
-        there = [(name, count) for name in SHOWN_FIELDS if (count := self.header.count(name))]
-        signed = [signature.headers for signature in vouching]
-        return tuple([name for name, count in there if max([names.count(name) for names in signed]) < count])
+        left: tuple[str, ...] = SHOWN_FIELDS
+        for names in signed:
+            left = tuple([name for name in left if names.count(name) < header.count(name)])
+        return left
 
     def facts(self) -> dict[str, FactValue]:
         return {
-            "dkim.result": self.result.value,
+            "dkim.result": str(self.result),
             "dkim.domains": self.passing_domains,
             "dkim.count": self.count,
             "dkim.partial": any(s.result is Status.PASS and s.partial for s in self.signatures),
             "dkim.unsigned": self.unsigned_fields,
-            "dkim.times": tuple(fault.value for fault in self.time_faults),
-            "dkim.failures": tuple(dict.fromkeys(s.failure.value for s in self.signatures if s.failure)),
+            "dkim.times": tuple(map(str, self.time_faults)),
+            "dkim.failures": tuple(dict.fromkeys([str(s.failure) for s in self.signatures if s.failure])),
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
         if not self.signatures:
             return (MethodResult("dkim", Status.NONE.value),)
         length = _telling_length([signature.claim.b for signature in self.signatures])
-        return tuple(_method_result(signature, length) for signature in self.signatures)
+        return tuple([_method_result(signature, length) for signature in self.signatures])
 
     def report(self) -> Any:
         return [signature.report(self.header, self.judged_at) for signature in self.signatures]
@@ -146,7 +149,7 @@ def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
     values = (("d", claim.domain), ("i", claim.identity), ("s", claim.selector), ("a", claim.algorithm))
     return MethodResult(
         method="dkim",
-        result=signature.result.value,
+        result=str(signature.result),
         reason=signature.reason,
         properties=tuple(
             [Property("header", name, value) for name, value in (*values, ("b", claim.b[:length])) if value]
@@ -164,7 +167,7 @@ def _comment(signature: DkimSignatureResult) -> str:
         "testing" if signature.testing else "",
         f"{signature.unsigned_octets} octets of the body are not signed" if signature.partial else "",
     )
-    return ", ".join(note for note in notes if note)
+    return ", ".join(filter(None, notes))
 
 
 def _telling_length(values: list[str]) -> int:

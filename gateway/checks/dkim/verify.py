@@ -27,12 +27,12 @@ class Tried(Struct, frozen=True):
 
 def try_keys(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Tried:
     """Try the published keys until `verify`, which may raise SignatureError, succeeds with one."""
-    tried = Tried(problem=_no_key(answer))
+    tried = None
     for record in answer.records[:MAX_KEY_RECORDS]:
         tried = _try(record, parse_key, verify)
         if tried.problem is None:
             break
-    return tried
+    return tried or Tried(problem=_no_key(answer))
 
 
 def _try(record: bytes, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Tried:

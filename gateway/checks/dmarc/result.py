@@ -39,13 +39,13 @@ class DmarcResult:
 
     def facts(self) -> dict[str, FactValue]:
         return {
-            "dmarc.result": self.result.value,
-            "dmarc.policy": self.policy.value if self.policy else "",
-            "dmarc.published": self.published.value if self.published else "",
+            "dmarc.result": str(self.result),
+            "dmarc.policy": str(self.policy or ""),
+            "dmarc.published": str(self.published or ""),
             "dmarc.author": self.from_domain,
             "dmarc.domain": self.domain,
             "dmarc.testing": self.testing,
-            "dmarc.aligned": tuple(mechanism.value for mechanism in self.aligned),
+            "dmarc.aligned": tuple(map(str, self.aligned)),
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
@@ -54,14 +54,14 @@ class DmarcResult:
             return ()
         properties = (
             Property("header", "from", self.from_domain),
-            Property("policy", "dmarc", self.policy.value if self.policy else ""),
+            Property("policy", "dmarc", str(self.policy or "")),
         )
         return (
             MethodResult(
                 method="dmarc",
-                result=self.result.value,
+                result=str(self.result),
                 reason=self.reason,
-                properties=tuple(one for one in properties if one.value),
+                properties=tuple([one for one in properties if one.value]),
                 comment=f"policy of {self.domain}" if self.domain else "",
             ),
         )

@@ -25,7 +25,7 @@ def question(settings: DnsListSettings, subject: Subject) -> Question | None:
     """What the list is asked about a subject; None where the subject has nothing that could be in it."""
     if settings.about is About.CLIENT:
         ip = bare_address(subject.connection.ip)
-        return _below(settings.zone, (_reversed(ip), _reversed(ip_address(TEST_ADDRESSES[ip.version][1]))))
+        return _below(settings.zone, (_reversed(ip), _TEST_ENTRIES[ip.version][1]))
     name = _name(settings.about, subject)
     return _below(settings.zone, (name, TEST_NAMES[1])) if name else None
 
@@ -34,8 +34,7 @@ def probes(settings: DnsListSettings) -> tuple[Question, ...]:
     """The list's own test entries: one, or for addresses that of IPv4 and that of IPv6."""
     if settings.about is not About.CLIENT:
         return (_below(settings.zone, TEST_NAMES),)
-    pairs = [(_reversed(ip_address(has)), _reversed(ip_address(lacks))) for has, lacks in TEST_ADDRESSES.values()]
-    return tuple(_below(settings.zone, pair) for pair in pairs)
+    return tuple(_below(settings.zone, pair) for pair in _TEST_ENTRIES.values())
 
 
 def _name(about: About, subject: Subject) -> str:
@@ -55,3 +54,9 @@ def _reversed(ip: IPv4Address | IPv6Address) -> str:
 
 def _below(zone: str, entries: tuple[str, str]) -> Question:
     return Question(name=f"{entries[0]}.{zone}", control=f"{entries[1]}.{zone}")
+
+
+_TEST_ENTRIES = {
+    version: (_reversed(ip_address(has)), _reversed(ip_address(lacks)))
+    for version, (has, lacks) in TEST_ADDRESSES.items()
+}

@@ -82,7 +82,7 @@ class DnsListsResult(Struct, frozen=True, kw_only=True):
         if self.skipped:
             return {}
         return {
-            f"{self.check}.result": self.result.value,
+            f"{self.check}.result": str(self.result),
             f"{self.check}.blocked": self._lists(Kind.BLOCK),
             f"{self.check}.allowed": self._lists(Kind.ALLOW),
             f"{self.check}.listings": tuple(word for listing in self.listings for word in listing.words),

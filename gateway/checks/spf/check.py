@@ -1,12 +1,12 @@
 """The SPF check: turns a connection and an envelope into what the sender's domains say about the client (RFC 7208)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 
 from pydantic import Field
 
 from gateway.checks.base import Subject
-from gateway.checks.iprev import Address, bare_address
+from gateway.checks.iprev import bare_address
 from gateway.checks.spf.query import Claim, check_host
 from gateway.checks.spf.record import Record, parse_record
 from gateway.checks.spf.result import FACTS, Finding, SpfIdentity, SpfResult, SpfWord
@@ -45,6 +45,10 @@ class SpfSettings(Section):
     Authentication-Results."""
 
 
+class NotCached(Exception):
+    """An evaluation that was not to wait needs an answer that has to be asked for."""
+
+
 class SpfCheck:
     """Checks the domain of MAIL FROM and the name given at HELO."""
 
@@ -54,36 +58,47 @@ class SpfCheck:
     def __init__(self, settings: SpfSettings, *, resolver: Resolver) -> None:
         self._settings = settings
         self._resolver = resolver
-        self._concluded: Conclusions[tuple[Address, str], Finding] = Conclusions(resolver, size=CONCLUSIONS)
+        self._concluded: Conclusions[tuple[bytes, str], Finding] = Conclusions(resolver, size=CONCLUSIONS)
         self._parse_kept = lru_cache(settings.record_cache_size)(parse_record)
 
     async def __call__(self, subject: Subject) -> SpfResult:
-        connection, envelope = subject.connection, subject.envelope
-        identity = SpfIdentity.MAILFROM if envelope.sender else SpfIdentity.HELO
-        if connection.role in SKIPPED:
-            return SpfResult(identity=identity, finding=NOTHING, helo=NOTHING, skipped=SKIPPED[connection.role])
-        helo = claim_of_helo(connection)
-        if identity is SpfIdentity.HELO:
-            finding = await self._check(helo, self._settings.deadline)
-            return SpfResult(identity=identity, finding=finding, helo=finding)
-        findings = await together(
-            (
-                self._check(claim_of_sender(connection, envelope), self._settings.deadline),
-                self._check(helo, self._settings.helo_deadline),
-            )
-        )
-        return SpfResult(identity=identity, finding=findings[0], helo=findings[1])
+        deadlines = (self._settings.deadline, self._settings.helo_deadline)
+        claims = claims_of(subject.connection, subject.envelope)
+        return _result(subject, await together(map(self._check, claims, deadlines)))
+
+    def known(self, subject: Subject) -> SpfResult | None:
+        findings = []
+        for claim in claims_of(subject.connection, subject.envelope):
+            finding = self._recalled(claim) or self._evaluated_at_once(claim)
+            if finding is None:
+                return None
+            findings.append(finding)
+        return _result(subject, findings)
 
     async def _check(self, claim: Claim, seconds: float) -> Finding:
+        return self._recalled(claim) or await self._evaluated(claim, seconds)
+
+    def _recalled(self, claim: Claim) -> Finding | None:
         if "." not in claim.domain:  # RFC 7208 section 4.3: not a multi-label domain name
             return Finding(result=SpfWord.NONE, domain=claim.domain)
-        known = self._concluded.recall((claim.ip, claim.domain))
-        if known is not None:
-            return known
+        return self._concluded.recall((claim.ip.packed, claim.domain))
+
+    async def _evaluated(self, claim: Claim, seconds: float) -> Finding:
         grounds: dict[Question, Answer] = {}
         found = await run_sync(check_host, claim, partial(self._look_up, grounds), self._parse, seconds=seconds)
+        return self._noted(claim, found, grounds)
+
+    def _evaluated_at_once(self, claim: Claim) -> Finding | None:
+        grounds: dict[Question, Answer] = {}
+        try:
+            found = check_host(claim, partial(self._find_cached, grounds), self._parse)
+        except NotCached:
+            return None
+        return self._noted(claim, found, grounds)
+
+    def _noted(self, claim: Claim, found: Finding, grounds: Mapping[Question, Answer]) -> Finding:
         if found.result is not SpfWord.TEMPERROR and not _have_macros(grounds):
-            self._concluded.keep((claim.ip, claim.domain), found, grounds)
+            self._concluded.keep((claim.ip.packed, claim.domain), found, grounds)
         return found
 
     def _look_up(self, grounds: dict[Question, Answer], name: str, rrtype: str) -> Answer:
@@ -92,8 +107,23 @@ class SpfCheck:
         grounds.setdefault((name, rrtype), answer)
         return answer
 
+    def _find_cached(self, grounds: dict[Question, Answer], name: str, rrtype: str) -> Answer:
+        answer = self._resolver.cached(name, rrtype)
+        if answer is None:
+            raise NotCached
+        grounds.setdefault((name, rrtype), answer)
+        return answer
+
     def _parse(self, text: str, version: int) -> Record:
         return (self._parse_kept if len(text) <= MAX_KEPT else parse_record)(text, version)
+
+
+def claims_of(connection: Connection, envelope: Envelope) -> tuple[Claim, ...]:
+    """The one that decides first; none where nothing is checked."""
+    if connection.role in SKIPPED:
+        return ()
+    helo = claim_of_helo(connection)
+    return (claim_of_sender(connection, envelope), helo) if envelope.sender else (helo,)
 
 
 def claim_of_helo(connection: Connection) -> Claim:
@@ -110,8 +140,14 @@ def claim_of_sender(connection: Connection, envelope: Envelope) -> Claim:
     return Claim(ip=bare_address(connection.ip), helo=connection.helo, local=local, domain=domain)
 
 
+def _result(subject: Subject, findings: Sequence[Finding]) -> SpfResult:
+    identity = SpfIdentity.MAILFROM if subject.envelope.sender else SpfIdentity.HELO
+    if findings:
+        return SpfResult(identity=identity, finding=findings[0], helo=findings[-1])
+    return SpfResult(identity=identity, finding=NOTHING, helo=NOTHING, skipped=SKIPPED[subject.connection.role])
+
+
 def _have_macros(grounds: Mapping[Question, Answer]) -> bool:
     """Whether a record may ask for more than the client's address and the domain: the local part, or the HELO name
     (section 7.2)."""
-    texts = (record for (_, rrtype), answer in grounds.items() if rrtype == "TXT" for record in answer.records)
-    return any(b"%" in text for text in texts)
+    return any(b"%" in text for (_, rrtype), answer in grounds.items() if rrtype == "TXT" for text in answer.records)

@@ -3,8 +3,9 @@
 With record.py the only importer of pyspf.
 """
 
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 import spf
@@ -31,6 +32,9 @@ MAX_RECORD = 4096  # octets; honest ones fit into 512 (section 3.4), and reading
 LookUp = Callable[[str, str], Answer]
 ParseRecord = Callable[[str, int], Record]
 
+_BY_VERSION = {4: ("A", "in-addr", 32, AF_INET), 6: ("AAAA", "ip6", 128, AF_INET6)}
+_WORDS: Mapping[str, SpfWord] = {str(word): word for word in SpfWord}
+
 
 class Claim(Struct, frozen=True, kw_only=True):
     """What is asked: may the client at `ip`, which said `helo`, use `domain`? An IPv4 address is not one mapped into
@@ -43,19 +47,21 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 def check_host(claim: Claim, look_up: LookUp, parse: ParseRecord) -> Finding:
-    """Evaluate the claim (section 4). `look_up` may raise DeadlinePassed; nothing else is raised."""
+    """Evaluate the claim (section 4). `look_up` may raise DeadlinePassed, which is a result; nothing is raised but what
+    it raises besides."""
     query = _Query(claim, look_up, parse)
     try:
         word, _, _ = query.check()
         problem = shown(str(query.perm_error or query.prob))
     except DeadlinePassed:
         word, problem = SpfWord.TEMPERROR, "its lookups took too long"
+    trail = tuple([(shown(domain), shown(term)) for domain, term in query.trail])
     return Finding(
-        result=SpfWord(word),
+        result=_WORDS[word],
         domain=claim.domain,
-        mechanism=shown(query.mechanism or ""),
+        mechanism=trail[-1][1] if query.mechanism else "",  # it ends the trail
         problem=problem,
-        trail=tuple((shown(domain), shown(term)) for domain, term in query.trail),
+        trail=trail,
         lookups=query.lookups,
         void_lookups=len(query.void_terms),
     )
@@ -66,18 +72,29 @@ class _Query(spf.query):  # type: ignore[misc]
     evaluated or has decided; `void_terms` has the number of each term that had a void lookup."""
 
     prob = ""
-    p: str | None
+    p: str | None = None
+    strict = True
+    verbose = False
+    libspf_local = None
 
     def __init__(self, claim: Claim, look_up: LookUp, parse: ParseRecord) -> None:
-        super().__init__(i=str(claim.ip), s=f"{claim.local}@{claim.domain}", h=claim.helo)
-        self.l = claim.local  # pyspf parts a quoted "@" of the local part from the rest of it
+        """What is read of what pyspf's own sets; that one takes apart texts that were put together for it."""
+        self.h, self.l = claim.helo, claim.local
         self.d = self.o = claim.domain
+        self.s = f"{claim.local}@{claim.domain}"
+        self.ipaddr = claim.ip
+        self.A, self.v, self.cidrmax, self._family = _BY_VERSION[claim.ip.version]
         self._look_up = look_up
         self._parse = parse
         self._address = int(claim.ip)
-        self._reverse_name = claim.ip.reverse_pointer
         self.trail: list[Term] = []
         self.void_terms: set[int] = set()
+
+    @property
+    def i(self) -> str:
+        """The address for the macro i (section 7.3)."""
+        exploded = self.ipaddr.exploded
+        return exploded if self.cidrmax == 32 else ".".join(exploded.replace(":", "").upper())
 
     def check0(self, text: str | None, recursion: int) -> tuple[str, int, str]:
         """Evaluate one record in the current domain (section 4.6.2). The code and the text serve pyspf's callers."""
@@ -163,7 +180,7 @@ class _Query(spf.query):  # type: ignore[misc]
     def _pointers(self) -> Sequence[str]:
         """The client's names; none where DNS fails (section 5.5). They are the client's and not the domain's: neither
         they nor their addresses count as void lookups, or a client could turn a fail into a permerror."""
-        return self._look_up(self._reverse_name, "PTR").records[:MAX_POINTERS]
+        return self._look_up(self.ipaddr.reverse_pointer, "PTR").records[:MAX_POINTERS]
 
     def _leads_back(self, name: str) -> bool:
         """Whether a name of the client has its address. One that cannot be looked up is passed over (section 5.5)."""
@@ -195,13 +212,12 @@ class _Query(spf.query):  # type: ignore[misc]
         return str(spf.to_ascii(records[0]))
 
     def dns(self, name: str, qtype: str, cnames: Any = None, ignore_void: bool = False) -> tuple[Any, ...]:  # noqa: FBT001, FBT002
-        """pyspf's one way to DNS: records as our resolver gives them. A name that DNS cannot hold has none."""
-        if not is_name(name):
-            return ()
+        """pyspf's one way to DNS: records as our resolver gives them. A name that DNS cannot hold has none, and is not
+        counted."""
         answer = self._look_up(name, qtype)
         if answer.is_temporary:
             raise spf.TempError(f"{qtype} lookup of {name}: {answer.status.value}")
-        if not answer.records and self.lookups and not ignore_void:
+        if not answer.records and self.lookups and not ignore_void and is_name(name):
             self._count_void(name)
         return answer.records
 
@@ -213,7 +229,7 @@ class _Query(spf.query):  # type: ignore[misc]
             raise PermError(f"more than {MAX_VOID_LOOKUPS} terms without an answer", name)
 
     def _is_at(self, address: str, prefix: int) -> bool:
-        return self._is_within(int(ip_address(address)), prefix)
+        return self._is_within(int.from_bytes(inet_pton(self._family, address), "big"), prefix)
 
     def _is_within(self, network: int, prefix: int) -> bool:
         return not (self._address ^ network) >> (self.cidrmax - prefix)

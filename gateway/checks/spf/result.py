@@ -104,21 +104,21 @@ class SpfResult(Struct, frozen=True, kw_only=True):
         if self.skipped:
             return {}
         return {
-            "spf.result": self.result.value,
-            "spf.identity": self.identity.value,
+            "spf.result": str(self.result),
+            "spf.identity": str(self.identity),
             "spf.domain": self.domain,
-            "spf.helo": self.helo.result.value,
+            "spf.helo": str(self.helo.result),
             "spf.mechanism": self.finding.mechanism.lower(),
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
         if self.skipped:
             return ()
-        checked = (Property("smtp", self.identity.value, self.domain),) if self.domain else ()
+        checked = (Property("smtp", str(self.identity), self.domain),) if self.domain else ()
         return (
             MethodResult(
                 method="spf",
-                result=self.result.value,
+                result=str(self.result),
                 reason=self.finding.problem,
                 properties=checked,
             ),

@@ -1,13 +1,15 @@
 """Checks that are asked before their answers are needed: each is waited for alone."""
 
 import asyncio
+import logging
 
 import pytest
 
 from gateway.checks.ahead import Ahead
+from gateway.checks.base import Unavailable
 from gateway.checks.run import NO_ANSWERS, Wave
 from gateway.facts import Fact, FactType, Stage
-from tests.support.checking import Said, ScriptedCheck
+from tests.support.checking import Said, ScriptedCheck, ScriptedPromptCheck
 from tests.support.mailbytes import subject_of
 
 SUBJECT = subject_of(b"From: a@example.org\r\n\r\n")
@@ -81,3 +83,39 @@ async def test_ending_ends_all_of_them() -> None:
     await ahead.answers()
     assert slow.cancelled == 1
     assert set(ahead.so_far.results) == {"quick"}
+
+
+async def test_what_is_known_is_told_at_once_without_a_task() -> None:
+    before = asyncio.all_tasks()
+    known = ScriptedPromptCheck("known", at_hand=Said({"known.result": "pass"}))
+    ahead = Ahead(Wave((known,), LONG), SUBJECT)
+    assert asyncio.all_tasks() == before
+    assert ahead.so_far.facts() == {"known.result": "pass"}
+    assert list(ahead.so_far.milliseconds) == ["known"]
+    assert await ahead.answers() == ahead.so_far
+    assert known.asked == []
+
+
+async def test_what_is_known_is_told_while_others_wait() -> None:
+    gate = asyncio.Event()
+    slow, known = check("slow", gate=gate), ScriptedPromptCheck("known", at_hand=Said())
+    ahead = Ahead(Wave((slow, known), LONG), SUBJECT)
+    assert list(ahead.so_far.results) == ["known"]
+    gate.set()
+    assert list((await ahead.answers()).results) == ["slow", "known"]
+
+
+async def test_what_is_not_known_is_waited_for() -> None:
+    prompt = ScriptedPromptCheck("prompt", Said({"prompt.result": "pass"}), facts=(fact("prompt.result"),))
+    ahead = Ahead(Wave((prompt,), LONG), SUBJECT)
+    assert ahead.so_far == NO_ANSWERS
+    await ahead.tell({"prompt.result"})
+    assert ahead.so_far.facts() == {"prompt.result": "pass"}
+
+
+async def test_one_that_fails_before_any_wait_is_unavailable_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    ahead = Ahead(Wave((ScriptedPromptCheck("broken", at_hand=ZeroDivisionError("of a bug")),), LONG), SUBJECT)
+    assert (await ahead.answers()).results == {"broken": Unavailable("broken", "internal error")}
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage() == "check broken failed on message m1"
+    assert record.exc_info is not None

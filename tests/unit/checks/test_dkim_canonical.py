@@ -8,7 +8,7 @@ from dkim.canonicalization import Relaxed, Simple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.checks.dkim.canonical import BodyHash, BodyHasher, BodyPlan, Canon
+from gateway.checks.dkim.canonical import BodyHash, BodyHasher, BodyPlan, Canon, hash_whole
 
 ORACLES = {Canon.SIMPLE: Simple, Canon.RELAXED: Relaxed}
 
@@ -52,6 +52,12 @@ def test_the_canonical_form_is_that_of_the_rfc(canon: Canon, body: bytes, canoni
 def test_it_does_not_matter_where_the_chunks_end(body: bytes, cuts: list[int], canon: Canon) -> None:
     plan = BodyPlan(canon)
     assert hashes(body, plan, cuts=tuple(cuts)) == hashes(body, plan)
+
+
+@given(body=bodies, canon=st.sampled_from(Canon), length=st.none() | st.integers(0, 40))
+def test_nor_whether_it_comes_in_one_piece(body: bytes, canon: Canon, length: int | None) -> None:
+    plan = BodyPlan(canon, length)
+    assert hash_whole(body, plan) == hashes(body, plan)[plan]
 
 
 @given(body=bodies, canon=st.sampled_from(Canon))

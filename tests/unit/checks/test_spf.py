@@ -233,6 +233,12 @@ async def test_a_failing_lookup_of_the_clients_own_names_does_not_count_against_
     assert (await judge(b"v=spf1 ptr -all", **names)).result == "fail"
 
 
+async def test_names_that_dns_cannot_hold_have_nothing_and_are_no_void_lookups() -> None:
+    terms = b" ".join(b"a:%d%b.example" % (number, b"x" * 63) for number in range(4))
+    finding = (await judge(b"v=spf1 " + terms + b" -all")).finding
+    assert (finding.result, finding.lookups, finding.void_lookups) == ("fail", 4, 0)
+
+
 async def test_exchanges_are_looked_up_until_one_matches() -> None:
     resolver = TableResolver(
         {
@@ -315,6 +321,31 @@ async def test_answers_at_hand_are_not_awaited() -> None:
 
     check = SpfCheck(SpfSettings(), resolver=OnlyCached(ZONE, warm=True))
     assert (await check(spf_subject(IP, "bad.example", "ann@good.example"))).result == "pass"
+
+
+@pytest.mark.parametrize("sender", ["ann@good.example", "ann@bare.example", "ann@localhost", "ann@broken.example", ""])
+async def test_what_follows_from_answers_at_hand_is_known_without_waiting(sender: str) -> None:
+    check = SpfCheck(SpfSettings(), resolver=TableResolver(ZONE, warm=True))
+    subject = spf_subject(IP, "bad.example", sender)
+    for _ in ("evaluated", "recalled"):
+        assert check.known(subject) == await SpfCheck(SpfSettings(), resolver=TableResolver(ZONE))(subject)
+
+
+async def test_whoever_is_not_checked_is_known_to_be_so() -> None:
+    check = SpfCheck(SpfSettings(), resolver=TableResolver(ZONE))
+    subject = spf_subject(IP, "bad.example", "ann@good.example", role=Role.RELAY)
+    assert check.known(subject) == await check(subject)
+
+
+async def test_what_must_be_asked_for_is_not_known() -> None:
+    class Half(TableResolver):
+        def cached(self, name: str, rrtype: str) -> Answer | None:
+            return self._look_up(name, rrtype) if name == "good.example" else None
+
+    check = SpfCheck(SpfSettings(), resolver=Half(ZONE))
+    subject = spf_subject(IP, "bad.example", "ann@good.example")
+    assert check.known(subject) is None
+    assert (await check(subject)).helo.result == "fail"
 
 
 async def test_another_sender_of_the_domain_is_not_evaluated_anew() -> None:

@@ -9,7 +9,7 @@ def read(*pieces: bytes) -> list[Answer]:
     reader = AnswerReader()
     for piece in pieces:
         reader.feed(piece)
-    return [reader.take() for _ in range(len(reader))]
+    return list(reader.answers)
 
 
 def test_one_line_is_an_answer() -> None:

@@ -1,11 +1,15 @@
 """Transactions with a scripted server, as transcripts: what was sent, what the sender is told."""
 
+import asyncio
+import gc
+import weakref
+
 import pytest
 
 from gateway.delivery.downstream import Identify, Verification
 from gateway.delivery.endpoint import Endpoint, Protocol
 from tests.support.deliveries import BODY, CONNECTION, HEADER, deliver, envelope, recipient, route, stamped
-from tests.support.downstream import OFFERS, XFORWARD, Downstream, Fault
+from tests.support.downstream import OFFERS, XFORWARD, Downstream, Fault, Script
 from tests.support.waiting import until
 
 TWO = ("bob@example.org", "carol@example.org")
@@ -65,6 +69,22 @@ async def test_a_connection_is_used_again() -> None:
     assert len(server.sessions) == 1
     assert len(server.messages) == 3
     assert server.sessions[0].heard("RSET") == []
+
+
+async def test_a_delivery_is_freed_without_the_garbage_collector() -> None:
+    gc.disable()
+    try:
+        async with Downstream() as server:
+            with route(server.endpoint) as hop:
+                delivery = hop.open(CONNECTION, envelope(), "")
+                await delivery.recipient(recipient("bob@example.org"))
+                assert (await delivery.send(envelope("bob@example.org"), stamped())).reply.is_success
+                await delivery.close()
+                remembered = weakref.ref(delivery)
+                del delivery
+                assert remembered() is None
+    finally:
+        gc.enable()
 
 
 async def test_the_server_is_not_held_longer_than_the_route_allows() -> None:
@@ -240,6 +260,35 @@ class TestDeadConnections:
         with route(endpoint) as hop:
             course = await deliver(hop)
         assert str(course.rcpts[0]).startswith("451 4.4.1")
+
+
+class TestTimeForTheMessage:
+    """From the sender's final dot to ours, whatever is waited for in between."""
+
+    async def test_it_bounds_an_answer(self) -> None:
+        async with Downstream({"DATA": [Fault.SILENCE]}) as server:
+            with route(server.endpoint, transfer=0.2) as hop:
+                course = await deliver(hop)
+        assert course.told.startswith("451 4.4.2")
+        assert course.outcome is not None
+        assert course.outcome.answer == "timeout: the time for the whole is over"
+
+    async def test_it_bounds_a_connection_that_is_made_for_it(self) -> None:
+        async with Downstream({"banner": [Fault.SILENCE]}) as server:
+            with route(server.endpoint, transfer=0.2, verification=Verification.NONE) as hop:
+                course = await deliver(hop)
+        assert course.told.startswith("451 4.4.2")
+        assert course.outcome is not None
+        assert course.outcome.answer == "timeout"  # and not that it was the banner's
+
+    @pytest.mark.parametrize("script", [{}, {"DATA": ["450 4.7.1 Later"]}])
+    async def test_it_is_over_with_the_message(self, script: Script) -> None:
+        async with Downstream(script) as server:
+            with route(server.endpoint, transfer=0.5) as hop:
+                await deliver(hop)
+                await asyncio.sleep(0.6)
+                assert (await deliver(hop)).told.startswith("250")
+        assert len(server.sessions) == 1
 
 
 class TestHosts:

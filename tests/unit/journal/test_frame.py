@@ -1,5 +1,6 @@
 """Frames: what a worker hands over is what the journal's process gets."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,12 @@ def test_any_text_comes_back_as_it_was(facts: Mapping[str, FactValue]) -> None:
     noted = decode(encode(record, "digest"))
     assert Glossary({}).restored(noted.facts) == facts
     assert noted.values["subject"] == record.subject
+
+
+def test_however_the_json_is_written_it_is_read() -> None:
+    """A worker of before may write it otherwise."""
+    frame = encode(record_of(subject="ünï \0", dmarc=EVIDENCE), "digest")
+    assert decode(json.dumps(json.loads(frame), indent=1).encode()) == decode(frame)
 
 
 @pytest.mark.parametrize(

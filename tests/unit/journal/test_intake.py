@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.journal.feed import pair
-from gateway.journal.intake import Batches, Ending, Intake
+from gateway.journal.intake import LULL, MANY, Batches, Ending, Intake
 
 LONG = 60.0  # seconds, of which no test waits one
 
 
 class Taking:
-    def __init__(self, *, size: int = 10, seconds: float = LONG) -> None:
+    def __init__(self, *, size: int = 10, seconds: float = LONG, ending: Ending | None = None) -> None:
         self.feed, self.process = pair()
-        self.ending = Ending()
+        self.ending = ending or Ending()
         self.taken = 0
         self.intake = Intake(self.process, Batches(size, seconds), self.ending, on_taken=self._count)
 
@@ -61,6 +61,23 @@ def test_what_comes_within_its_time_is_in_the_batch() -> None:
     later.start()
     assert taking.intake.gather(LONG) == [b"1", b"2"]
     later.join()
+
+
+@pytest.mark.parametrize(("at_once", "lull"), [(MANY - 1, LULL), (MANY, LULL / 2), (3 * MANY, LULL / 4)])
+def test_the_more_has_come_the_sooner_it_is_looked_again(at_once: int, lull: float) -> None:
+    lulls: list[float] = []
+
+    class Paced(Ending):
+        def pause(self, seconds: float) -> bool:
+            lulls.append(seconds)
+            if len(lulls) == 2:
+                self.begin()
+            return True
+
+    taking = Taking(size=1000, ending=Paced())
+    taking.send(*[b"1"] * at_once)
+    assert len(taking.intake.gather(LONG)) == at_once
+    assert lulls == [lull, LULL]
 
 
 def test_where_nothing_comes_there_is_no_batch() -> None:

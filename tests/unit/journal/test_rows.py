@@ -52,6 +52,24 @@ def test_texts_are_made_fit_for_a_database(text: str, kept: str) -> None:
     assert (row["answer"], row["recipients"]) == (kept, [kept])
 
 
+def test_texts_are_cleaned_each_for_itself() -> None:
+    row = rows_of(subject="s" * MAX_TEXT, sender="ünï@sender.example", answer="a" * MAX_TEXT, helo="a\0b").message
+    assert (row["subject"], row["answer"]) == ("s" * MAX_TEXT, "a" * MAX_TEXT), "only together they are too long"
+    assert (row["sender"], row["helo"], row["author"]) == ("ünï@sender.example", "a\ufffdb", "ann@sender.example")
+
+
+def test_what_a_report_says_is_made_fit_for_a_database() -> None:
+    hostile = {
+        "record": "v=DMARC1; p=none",
+        "dkim": [["a\0b", "\udc80", "fail", "x" * 9999]],
+        "spf": ["a\0b", "mfrom", "fail", ""],
+    }
+    row = rows_of(dmarc=hostile).dmarc
+    assert row is not None
+    assert row["dkim"] == [["a\ufffdb", "?", "fail", "x" * MAX_TEXT]]
+    assert (row["spf_domain"], row["spf_scope"]) == ("a\ufffdb", "mfrom")
+
+
 @pytest.mark.parametrize("value", ["a\0b", "a\udc80b", ("\ud83d", "\0", "'; DROP TABLE messages; --")])
 def test_facts_stay_as_rules_saw_them(value: FactValue) -> None:
     facts = facts_in(rows_of(facts={"subject": value}))

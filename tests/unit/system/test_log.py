@@ -142,6 +142,22 @@ def test_terminal_escapes_and_line_ends_are_shown_as_escapes() -> None:
     assert line == r'1970-01-01T00:00:00.000Z info x: helo helo="a\u001b[2J\r\nfake: line\u007f\u202e"'
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x7f", r"\u007f"),
+        ("\x9b", r"\u009b"),
+        ("caf\u00e9", r"caf\u00e9"),
+        ("\ud800", r"\ud800"),
+        ("\U0001f4e7", r"\ud83d\udce7"),
+    ],
+)
+def test_what_is_not_printable_ascii_is_escaped_as_json_has_it(text: str, shown: str) -> None:
+    line = json_line(0, "info", "x", "message", {"subject": text, "size": 5, "score": -0.5, "panic": True})
+    assert line.endswith(f'"event":"message","subject":"{shown}","size":5,"score":-0.5,"panic":true}}')
+    assert json.loads(line)["subject"] == text
+
+
 def test_plain_words_stand_without_quotes_and_others_cannot_pass_for_pairs() -> None:
     line = text_line(0, "info", "x", "message", {"a": "b@c.org", "d": "e f=g"}, Style.JOURNAL)
     assert line == 'info x: message a=b@c.org d="e f=g"'

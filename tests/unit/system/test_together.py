@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.system.together import Started, together
+from gateway.system.together import together, within
 
 
 async def at_once(value: int) -> int:
@@ -80,15 +80,15 @@ async def test_timeout_within_holds_when_the_coroutine_goes_on_later() -> None:
             return "enough"
         return "never"
 
-    assert await Started(impatient()) == "enough"
+    assert await within(60, impatient()) == "enough"
 
 
 async def test_timeout_around_it_reaches_the_coroutine() -> None:
-    started = Started(after(asyncio.Event(), 1))
-    assert not started.is_over
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await started
+            await within(60, after(asyncio.Event(), 1))
+    with pytest.raises(TimeoutError):
+        await within(0.01, after(asyncio.Event(), 1))
 
 
 async def test_cancelling_reaches_the_coroutine() -> None:
@@ -101,7 +101,7 @@ async def test_cancelling_reaches_the_coroutine() -> None:
             ended.append(1)
 
     async def wait_for_it() -> None:
-        await Started(waiting())
+        await within(60, waiting())
 
     task = asyncio.create_task(wait_for_it())
     await asyncio.sleep(0)
