@@ -166,8 +166,10 @@ class Pool:
 
     def _give_way(self) -> None:
         """Close a session without work where another worker waits for its place, and look again as long as there are
-        any."""
-        if self._idle and self._line.is_awaited_elsewhere:
+        any. One that has as many gets them back itself, unless it waits for long: under load they would else be closed
+        here and opened there all the time."""
+        line = self._line
+        if self._idle and line.is_awaited_elsewhere and (self._places.are_most_here or line.is_awaited_long_elsewhere):
             self._drop_oldest()
         if self._idle and self._next_look is None:
             self._next_look = asyncio.get_running_loop().call_later(LOOK, self._look)

@@ -29,6 +29,10 @@ class HostCounts:
         self.key = region.key
         self.total = region.total  # what the whole host holds
 
+    def is_largest_here(self, key: int) -> bool:
+        """No other worker holds as much."""
+        return self._region.own(key) > max(self._region.others(key), default=0)
+
     def take(self, key: int, limit: int, amount: int = 1) -> bool:
         """Hold so much more, if the host then holds no more than `limit`."""
         return self.total(key) + amount <= limit and self.claim(key, limit, amount)
@@ -67,6 +71,11 @@ class Places:
     @property
     def are_full(self) -> bool:
         return self._counts.total(self._key) >= self.limit
+
+    @property
+    def are_most_here(self) -> bool:
+        """No other worker holds as many."""
+        return self._counts.is_largest_here(self._key)
 
     def take(self, amount: int = 1) -> bool:
         return self._counts.take(self._key, self.limit, amount)

@@ -123,6 +123,11 @@ class Line(Generic[T]):
         first = self._turns.first_since
         return self._is_before(self._clock() + PREFERENCE if first is None else first)
 
+    @property
+    def is_awaited_long_elsewhere(self) -> bool:
+        """So long that nothing comes free there."""
+        return self._is_before(self._clock())
+
     def _stands_back(self, since: float, now: float) -> bool:
         """Whether one whose client goes without since then leaves what there is to somebody elsewhere."""
         return (now < self._left_until or now < since + LEFT) and self._is_before(since)
