@@ -17,7 +17,8 @@ from gateway.system.lifeline import Word, WorkerEnd
 from gateway.system.listening import Listener, Opening, adopt
 
 # Objects made and not given up, after which the collector looks for cycles among them. Those of running sessions are
-# none: to look at them took 4 % of a worker's time at Python's own 700. A session leaves no cycle behind.
+# none: to look at them took 4 % of a worker's time at Python's own 700. A session leaves no cycle behind, but where its
+# handshake fails.
 YOUNG_OBJECTS = 10_000
 
 log = logging.getLogger("mailward.worker")

@@ -6,7 +6,7 @@ Message and envelope are one file, so that neither can be there without the othe
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from msgspec import Struct, convert
+from msgspec import MsgspecError, Struct, convert
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import fields
 
@@ -15,6 +15,8 @@ from gateway.envelope import Envelope
 
 FIELD = b"X-Mailward-Quarantined: "
 MAX_LABEL = 1_000_000  # octets: some thousand recipients with their parameters
+
+ADDRESS = IPv4Address | IPv6Address
 
 
 class LabelError(ValueError):
@@ -55,17 +57,17 @@ def parse_line(line: bytes) -> Label:
     try:
         stored = _decoder.decode(line[len(FIELD) : -2])
         return Label(stored.reason, stored.rules, _connection(stored.connection), stored.envelope)
-    except (ValueError, TypeError) as error:
+    except (MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise LabelError(str(error)) from error
 
 
 def _connection(values: dict[str, Any]) -> Connection:
-    """Raises ValueError or TypeError."""
+    """Raises MsgspecError, ValueError or TypeError."""
     known = {entry.name: entry.type for entry in fields(Connection) if entry.name in values}
     return Connection(**{name: _value(values[name], expected) for name, expected in known.items()})
 
 
 def _value(stored: Any, expected: Any) -> Any:
-    if expected in (IPv4Address | IPv6Address, IPv4Address | IPv6Address | None):
-        return None if stored is None else ip_address(stored)
-    return convert(stored, expected)
+    if expected not in (ADDRESS, ADDRESS | None):
+        return convert(stored, expected)
+    return None if stored is None and expected != ADDRESS else ip_address(stored)

@@ -11,25 +11,31 @@ from sqlalchemy import JSON, Connection, Dialect, Table, insert
 
 from gateway.journal.notation import to_text
 
+Values = tuple[Any, ...]
+
 
 class Insertion:
-    """What puts rows into one table. They have all of its columns but the number."""
+    """What puts rows into one table. They have all of its columns but the number and, after it, those that are the same
+    in a whole batch."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, common: int = 0) -> None:
+        """`common` is how many columns a batch has in common."""
         self._table = table
         self._names = tuple(column.name for column in table.c if not column.primary_key)
-        self._values_of = itemgetter(*self._names)
+        self._values_of = itemgetter(*self._names[common:])
         self._lists = tuple(column.name for column in table.c if isinstance(column.type, JSON))
         self._statement = ""
 
-    def put(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    def values(self, row: Mapping[str, Any]) -> Values:
+        """The row as the driver takes it, which needs far less room while it waits for the others of its batch."""
+        values: Values = self._values_of({**row, **{name: to_text(row[name]) for name in self._lists}})
+        return values
+
+    def put(self, connection: Connection, rows: Iterable[Values], *common: Any) -> None:
+        """`common` are the values that the batch has in common."""
         self._statement = self._statement or self._compiled(connection.dialect)
-        connection.exec_driver_sql(self._statement, [self._values(row) for row in rows])
+        connection.exec_driver_sql(self._statement, [common + row for row in rows])
 
     def _compiled(self, dialect: Dialect) -> str:
-        """With a place for each value, in the order of the columns."""
-        return str(insert(self._table).compile(dialect=dialect, column_keys=self._names))
-
-    def _values(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        values: tuple[Any, ...] = self._values_of({**row, **{name: to_text(row[name]) for name in self._lists}})
-        return values
+        """With a place for each value, in the order of the columns; nobody asks for the number that a row gets."""
+        return str(insert(self._table).inline().compile(dialect=dialect, column_keys=self._names))

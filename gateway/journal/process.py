@@ -23,6 +23,7 @@ from gateway.vocabulary import FACTS
 
 log = logging.getLogger("mailward.journal")
 
+YOUNG_OBJECTS = 50_000  # after so many the garbage collector looks: more than a batch, in which there is no cycle
 IDLE = 5.0  # seconds without an entry after which there is time for other things
 PURGE_INTERVAL = 600.0  # seconds; the expiry is counted in days
 
@@ -52,6 +53,7 @@ def run(settings: JournalSettings, state_directory: Path, sock: socket.socket, c
         counts=counts,
     )
     gc.freeze()  # what is built by now stays: without this each full collection walks it, for 50 ms
+    gc.set_threshold(YOUNG_OBJECTS)
     try:
         while not ending.is_near:
             journal.turn()

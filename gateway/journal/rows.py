@@ -94,15 +94,18 @@ def clean_text(text: str) -> str:
 
 
 def _clean(row: Row, sequences: Iterable[str]) -> Row:
-    """Every text in it cleaned, and every one of these sequences a list."""
-    lists = {name: _clean_items(row[name]) for name in sequences}
+    """The row, every text in it cleaned, and every one of these sequences a list."""
+    for name in sequences:
+        row[name] = _clean_items(row[name])
     together = "".join([value for value in row.values() if type(value) is str])
     if clean_text(together) == together:  # so is each alone: one look at all is what an ordinary row takes
-        return {**row, **lists}
-    return {name: clean_text(value) if type(value) is str else value for name, value in row.items()} | lists
+        return row
+    return {name: clean_text(value) if type(value) is str else value for name, value in row.items()}
 
 
 def _clean_items(items: Iterable[Any]) -> list[Any]:
+    if not items:  # as most are
+        return []
     return [
         clean_text(item) if type(item) is str else _clean_items(item) if type(item) is list else item for item in items
     ]

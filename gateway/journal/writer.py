@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import Connection, insert, select
 
 from gateway.journal.database import Database, JournalError, RowRefused
 from gateway.journal.frame import FrameError, Noted, decode
 from gateway.journal.glossary import Glossary
-from gateway.journal.insertion import Insertion
-from gateway.journal.rows import RowMaker, Rows
+from gateway.journal.insertion import Insertion, Values
+from gateway.journal.rows import RowMaker
 from gateway.journal.schema import dmarc, gaps, messages, vocabularies
 
 log = logging.getLogger("mailward.journal")
@@ -34,6 +35,14 @@ class Dropped(StrEnum):
     REFUSED = "refused"  # the database took others, and not this one
     BROKEN = "broken"  # it was not to be understood
     KILLED = "killed"  # the journal's process ended by force while it had it
+
+
+class Ready(Struct, frozen=True):
+    """What is written of one record."""
+
+    id: str
+    message: Values
+    dmarc: Values | None
 
 
 class Writer:
@@ -58,7 +67,7 @@ class Writer:
         self._clock = clock
         self._missing: Counter[Dropped] = Counter()  # of what was dropped, what the journal does not say yet
         self._outage = ""
-        self._messages = Insertion(messages)
+        self._messages = Insertion(messages, common=1)
         self._evaluations = Insertion(dmarc)
 
     def write(self, frames: Sequence[bytes]) -> tuple[int, Counter[Dropped]]:
@@ -76,28 +85,30 @@ class Writer:
         self._missing += dropped
         return written, dropped
 
-    def _understood(self, frames: Sequence[bytes], dropped: Counter[Dropped]) -> Iterator[Rows]:
+    def _understood(self, frames: Sequence[bytes], dropped: Counter[Dropped]) -> Iterator[Ready]:
         for frame in frames:
             try:
                 noted = decode(frame)
-                yield self._rows(noted)
+                yield self._ready(noted)
             except FrameError as error:
                 self._note_refusal(dropped, Dropped.BROKEN, "an entry is not to be understood", error)
             else:
                 self._missing[Dropped.QUEUE] += noted.missing
 
-    def _rows(self, noted: Noted) -> Rows:
+    def _ready(self, noted: Noted) -> Ready:
         try:
-            return self._maker.rows(noted)
+            rows = self._maker.rows(noted)
+            dmarc = self._evaluations.values(rows.dmarc) if rows.dmarc else None
+            return Ready(rows.message["id"], self._messages.values(rows.message), dmarc)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FrameError(f"{type(error).__name__}: {error}") from error
 
-    def _write_singly(self, batch: Sequence[Rows], dropped: Counter[Dropped]) -> int:
+    def _write_singly(self, batch: Sequence[Ready], dropped: Counter[Dropped]) -> int:
         """The number of those that were written."""
         written = 0
-        for rows in batch:
+        for ready in batch:
             try:
-                self._write_patiently([rows])
+                self._write_patiently([ready])
                 written += 1
             except RowRefused as error:
                 self._note_refusal(dropped, Dropped.REFUSED, "a row is refused by the database", error)
@@ -106,7 +117,7 @@ class Writer:
                 break
         return written
 
-    def _write_patiently(self, batch: Sequence[Rows]) -> None:
+    def _write_patiently(self, batch: Sequence[Ready]) -> None:
         """Raises RowRefused, and JournalError where it was in vain for too long."""
         number = int.from_bytes(os.urandom(BATCH_OCTETS))
         until = time.monotonic() + self._patience
@@ -124,7 +135,7 @@ class Writer:
             else:
                 return self._note_outage("")
 
-    def _attempt(self, batch: Sequence[Rows], number: int) -> None:
+    def _attempt(self, batch: Sequence[Ready], number: int) -> None:
         with self._database.transaction() as connection:
             self._introduce(connection)
             if not _is_there(connection, batch, number):
@@ -137,9 +148,9 @@ class Writer:
                 )
         self._missing.clear()
 
-    def _insert(self, connection: Connection, batch: Sequence[Rows], number: int) -> None:
-        self._messages.put(connection, [{**rows.message, "batch": number} for rows in batch])
-        if reported := [rows.dmarc for rows in batch if rows.dmarc]:
+    def _insert(self, connection: Connection, batch: Sequence[Ready], number: int) -> None:
+        self._messages.put(connection, [ready.message for ready in batch], number)
+        if reported := [ready.dmarc for ready in batch if ready.dmarc]:
             self._evaluations.put(connection, reported)
 
     def _introduce(self, connection: Connection) -> None:
@@ -166,9 +177,9 @@ class Writer:
             log.warning("the journal is written again")
 
 
-def _is_there(connection: Connection, batch: Sequence[Rows], number: int) -> bool:
+def _is_there(connection: Connection, batch: Sequence[Ready], number: int) -> bool:
     """Whether an attempt before this one was committed, though its answer was lost."""
     if not batch:
         return True
-    mine = (messages.c.id == batch[0].message["id"]) & (messages.c.batch == number)
+    mine = (messages.c.id == batch[0].id) & (messages.c.batch == number)
     return connection.execute(select(messages.c.number).where(mine)).first() is not None

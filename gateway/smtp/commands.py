@@ -22,7 +22,7 @@ XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"  # an expression for one character, RFC
 _control_re = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _helo_re = re.compile(rf"[!-~]{{1,{MAX_HELO}}}\Z")
 # The space before the path is wrong (RFC 5321 section 3.3) and common; so are spaces at the end of a line.
-_path_re = re.compile(r" ?(<(?:[^<>\"\\ ]|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z")
+_path_re = re.compile(r" ?(<(?:[^<>\"\\ ]++|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z")
 _parameter_re = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?\Z")
 _notify_re = re.compile(
     r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE | re.ASCII

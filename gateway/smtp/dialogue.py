@@ -94,8 +94,10 @@ class Dialogue:
         if await self._talks_early():
             self._connection = replace(self._connection, early_talker=True)
         if await self._is_welcome():
+            self._go_on()
             self._await_client()
             await self._inbox.arrival()
+            self._watchdog.until(NEVER)
             if self._outbox.is_unheard:
                 self._connection = replace(self._connection, early_talker=True)
         return await self._talk()
@@ -141,57 +143,67 @@ class Dialogue:
     # From one command to the next.
 
     async def _talk(self) -> Connection | None:
-        voice = self._voice
+        voice, inbox, outbox = self._voice, self._inbox, self._outbox
         while voice.farewell is None and self._next is None:
-            line = await self._next_line()
+            self._go_on()
+            line = None if outbox.is_blocked else inbox.line_here(MAX_LINE)
+            if line is None:  # else nobody is waited for, and no deadline is needed
+                line = await self._next_line()
             if voice.farewell is None:
                 await self._obey(line)
         return self._next
 
     async def _next_line(self) -> bytes | BadLine:
         self._await_client()
-        if self._outbox.is_blocked:
-            await self._outbox.room()
+        await self._outbox.room()
         line = await self._inbox.line(MAX_LINE)
         self._watchdog.until(NEVER)
         return line
 
-    def _await_client(self) -> None:
-        """What comes now must come in time, and where the worker is to end no transaction begins."""
+    def _go_on(self) -> None:
+        """Where the worker is to end no transaction begins."""
         if self._front.sessions.is_draining and not self._mailing.is_under_way:
             self.farewell = replies.SHUTTING_DOWN
             raise Interrupted
+
+    def _await_client(self) -> None:
+        """What comes now must come in time."""
         limits, due = self._settings, self._mailing.deadline
         if due is None:
             due = min(self._watchdog.now() + limits.command_timeout, self._mailing.progress + limits.idle_timeout)
         self._watchdog.until(min(due, self._opened + limits.connection_timeout))
 
     async def _obey(self, line: bytes | BadLine) -> None:
-        command = line if isinstance(line, BadLine) else split_command(line)
-        if isinstance(command, BadLine):
-            self._voice.refuse(replies.LINE[command])
-        else:
-            await self._carry_out(*command)
+        command = self._understood(line)
+        if command is not None:
+            verb, argument = command
+            try:
+                await COMMANDS[verb](self, argument)
+            except (EndOfInput, Interrupted):
+                raise
+            except Exception:
+                if self._mailing.is_amid_octets:  # what follows cannot be told from commands
+                    raise
+                log.exception("%s: %s failed", self.id, verb)
+                await self._survive()
         if self._voice.has_refused:
             self._voice.has_refused = False
             if self._settings.tarpit:
                 await self._stick()
 
-    async def _carry_out(self, verb: str, argument: str) -> None:
-        method = COMMANDS.get(verb)
-        if method is None:
-            return self._voice.dismiss(replies.NOT_SMTP) if verb in WEB else self._voice.refuse(replies.UNKNOWN)
-        if verb not in UNCOUNTED and (farewell := self._tally.command()):
-            return self._voice.dismiss(farewell)
-        try:
-            await method(self, argument)
-        except (EndOfInput, Interrupted):
-            raise
-        except Exception:
-            if self._mailing.is_amid_octets:  # what follows cannot be told from commands
-                raise
-            log.exception("%s: %s failed", self.id, verb)
-            await self._survive()
+    def _understood(self, line: bytes | BadLine) -> tuple[str, str] | None:
+        """The command that is to be carried out, with its argument; None where no more than an answer is due."""
+        command = line if isinstance(line, BadLine) else split_command(line)
+        if isinstance(command, BadLine):
+            self._voice.refuse(replies.LINE[command])
+            return None
+        verb, _ = command
+        if verb not in COMMANDS:
+            self._voice.dismiss(replies.NOT_SMTP) if verb in WEB else self._voice.refuse(replies.UNKNOWN)
+        elif verb not in UNCOUNTED and (farewell := self._tally.command()):
+            self._voice.dismiss(farewell)
+        else:
+            return command
         return None
 
     async def _survive(self) -> None:

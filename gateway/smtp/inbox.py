@@ -96,18 +96,25 @@ class Inbox:
         Raises EndOfInput, Interrupted.
         """
         too_long = False
-        while (end := self._buffer.find(b"\n", self._searched)) < 0:
+        while (line := self.line_here(limit)) is None:
             self._searched = len(self._buffer)
             if self._searched > limit:
                 too_long = True
                 self.discard()
             await self._more()
+        return BadLine.TOO_LONG if too_long else line
+
+    def line_here(self, limit: int) -> bytes | BadLine | None:
+        """The same without a wait; None where its end has not come."""
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            return None
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
         if self._paused:
             self._resume()
-        if too_long or end >= limit:
+        if end >= limit:
             return BadLine.TOO_LONG
         if not line or line.find(b"\r") != end - 1:  # the first CR must be the last octet
             return BadLine.BARE_LINE_END

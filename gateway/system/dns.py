@@ -88,17 +88,17 @@ class DnsResolver:
         self._channel = Channel(settings.servers, timeout=settings.timeout, tries=settings.tries)
 
     def cached(self, name: str, rrtype: str) -> Answer | None:
-        return self._cache.get((_folded(name), rrtype))
+        folded = _folded(name)
+        answer = self._cache.get((folded, rrtype))
+        return IMPOSSIBLE if answer is None and not is_name(folded) else answer
 
     async def query(self, name: str, rrtype: str) -> Answer:
-        question = (_folded(name), rrtype)
-        answer = self._cache.get(question)
+        answer = self.cached(name, rrtype)
         if answer is not None:
             return answer
         if self._closed:
             return NO_ANSWER
-        if not is_name(question[0]):
-            return IMPOSSIBLE
+        question = (_folded(name), rrtype)
         return await asyncio.shield(self._in_flight.get(question) or self._begin(question))
 
     async def close(self) -> None:

@@ -24,8 +24,8 @@ from gateway.system.logline import Style, json_line, text_line
 from gateway.system.redaction import Redactable, Redaction, redactor, require_key
 
 MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
-MAX_WRITTEN_AT_ONCE = 1_250  # lines joined into one write
-LULL = 0.05  # seconds in which lines gather: handing the interpreter to the thread costs more than writing them
+MAX_WRITTEN_AT_ONCE = 2_500  # lines joined into one write
+LULL = 0.1  # seconds in which lines gather: handing the interpreter to the thread costs more than writing them
 LAST_WORDS = 2.0  # seconds that the end of the process waits for a reader of the log
 MAX_TRACE = 4000  # characters of a traceback
 

@@ -21,7 +21,7 @@ def facts() -> dict[str, str]:
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
         "kernel": platform.release(),
-        "python": f"{platform.python_version()} ({' '.join(built) or 'built without profile'})",
+        "python": " ".join((platform.python_version(), *built)),
         "compiler": platform.python_compiler(),
         "uvloop": version("uvloop"),
         "openssl": ssl.OPENSSL_VERSION,

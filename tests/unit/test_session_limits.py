@@ -97,6 +97,17 @@ async def test_no_deadline_of_the_session_cuts_what_the_visit_does() -> None:
         assert await wire.command("x\r\n.") == "250 2.0.0 Accepted"
 
 
+async def test_nor_what_it_does_for_commands_that_came_with_the_first() -> None:
+    async def slow(_: Any) -> None:
+        await asyncio.sleep(0.2)
+
+    async with listening({"helo": slow}, command_timeout=0.05) as gateway:
+        wire = await gateway.wire()
+        await wire.reply()
+        await wire.send(b"EHLO client.example\r\nQUIT\r\n")
+        assert "221 2.0.0" in await wire.rest()
+
+
 @on_both_loops
 async def test_client_that_does_not_read_is_left() -> None:
     async with listening(command_timeout=0.1, max_commands=10**6) as gateway:

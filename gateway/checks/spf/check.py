@@ -1,12 +1,13 @@
 """The SPF check: turns a connection and an envelope into what the sender's domains say about the client (RFC 7208)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 from pydantic import Field
 
 from gateway.checks.base import Subject
 from gateway.checks.iprev import bare_address
+from gateway.checks.spf.known import KnownFindings
 from gateway.checks.spf.query import Claim, check_host
 from gateway.checks.spf.record import Record, parse_record
 from gateway.checks.spf.result import FACTS, Finding, SpfIdentity, SpfResult, SpfWord
@@ -15,7 +16,6 @@ from gateway.domain import canonical_domain
 from gateway.envelope import Envelope
 from gateway.settings import Section
 from gateway.system.bridge import run_sync, wait
-from gateway.system.conclusions import Conclusions
 from gateway.system.dns import Answer, Resolver
 from gateway.system.dnscache import Question
 from gateway.system.together import together
@@ -26,7 +26,6 @@ SKIPPED = {
     Role.INTERNAL: "it comes from one of our own networks",
 }
 NOTHING = Finding(result=SpfWord.NONE)
-CONCLUSIONS = 2000  # clients and domains, as they come together
 MAX_KEPT = 1024  # octets of a record that is kept parsed; with it, what a cache of them can hold has a bound
 
 
@@ -58,7 +57,7 @@ class SpfCheck:
     def __init__(self, settings: SpfSettings, *, resolver: Resolver) -> None:
         self._settings = settings
         self._resolver = resolver
-        self._concluded: Conclusions[tuple[bytes, str], Finding] = Conclusions(resolver, size=CONCLUSIONS)
+        self._known = KnownFindings(resolver)
         self._parse_kept = lru_cache(settings.record_cache_size)(parse_record)
 
     async def __call__(self, subject: Subject) -> SpfResult:
@@ -81,12 +80,13 @@ class SpfCheck:
     def _recalled(self, claim: Claim) -> Finding | None:
         if "." not in claim.domain:  # RFC 7208 section 4.3: not a multi-label domain name
             return Finding(result=SpfWord.NONE, domain=claim.domain)
-        return self._concluded.recall((claim.ip.packed, claim.domain))
+        return self._known.recall(claim)
 
     async def _evaluated(self, claim: Claim, seconds: float) -> Finding:
         grounds: dict[Question, Answer] = {}
         found = await run_sync(check_host, claim, partial(self._look_up, grounds), self._parse, seconds=seconds)
-        return self._noted(claim, found, grounds)
+        self._known.keep(claim, found, grounds)
+        return found
 
     def _evaluated_at_once(self, claim: Claim) -> Finding | None:
         grounds: dict[Question, Answer] = {}
@@ -94,11 +94,7 @@ class SpfCheck:
             found = check_host(claim, partial(self._find_cached, grounds), self._parse)
         except NotCached:
             return None
-        return self._noted(claim, found, grounds)
-
-    def _noted(self, claim: Claim, found: Finding, grounds: Mapping[Question, Answer]) -> Finding:
-        if found.result is not SpfWord.TEMPERROR and not _have_macros(grounds):
-            self._concluded.keep((claim.ip.packed, claim.domain), found, grounds)
+        self._known.keep(claim, found, grounds)
         return found
 
     def _look_up(self, grounds: dict[Question, Answer], name: str, rrtype: str) -> Answer:
@@ -145,9 +141,3 @@ def _result(subject: Subject, findings: Sequence[Finding]) -> SpfResult:
     if findings:
         return SpfResult(identity=identity, finding=findings[0], helo=findings[-1])
     return SpfResult(identity=identity, finding=NOTHING, helo=NOTHING, skipped=SKIPPED[subject.connection.role])
-
-
-def _have_macros(grounds: Mapping[Question, Answer]) -> bool:
-    """Whether a record may ask for more than the client's address and the domain: the local part, or the HELO name
-    (section 7.2)."""
-    return any(b"%" in text for (_, rrtype), answer in grounds.items() if rrtype == "TXT" for text in answer.records)

@@ -64,18 +64,21 @@ def check_host(claim: Claim, look_up: LookUp, parse: ParseRecord) -> Finding:
         trail=trail,
         lookups=query.lookups,
         void_lookups=len(query.void_terms),
+        address_bits=query.address_bits,
     )
 
 
 class _Query(spf.query):  # type: ignore[misc]
     """One evaluation. pyspf keeps the order of results. `trail` leads from the first record to the term that is being
-    evaluated or has decided; `void_terms` has the number of each term that had a void lookup."""
+    evaluated or has decided; `void_terms` has the number of each term that had a void lookup; `address_bits` is what
+    Finding has, as far as macros do not ask for the client."""
 
     prob = ""
     p: str | None = None
     strict = True
     verbose = False
     libspf_local = None
+    address_bits = 0
 
     def __init__(self, claim: Claim, look_up: LookUp, parse: ParseRecord) -> None:
         """What is read of what pyspf's own sets; that one takes apart texts that were put together for it."""
@@ -180,6 +183,7 @@ class _Query(spf.query):  # type: ignore[misc]
     def _pointers(self) -> Sequence[str]:
         """The client's names; none where DNS fails (section 5.5). They are the client's and not the domain's: neither
         they nor their addresses count as void lookups, or a client could turn a fail into a permerror."""
+        self.address_bits = self.cidrmax
         return self._look_up(self.ipaddr.reverse_pointer, "PTR").records[:MAX_POINTERS]
 
     def _leads_back(self, name: str) -> bool:
@@ -232,7 +236,13 @@ class _Query(spf.query):  # type: ignore[misc]
         return self._is_within(int.from_bytes(inet_pton(self._family, address), "big"), prefix)
 
     def _is_within(self, network: int, prefix: int) -> bool:
-        return not (self._address ^ network) >> (self.cidrmax - prefix)
+        """Whether the client is in a network. The first bit that differs tells that it is not, whatever follows it."""
+        difference = self._address ^ network
+        matches = not difference >> (self.cidrmax - prefix)
+        bits = prefix if matches else self.cidrmax - difference.bit_length() + 1
+        if bits > self.address_bits:
+            self.address_bits = bits
+        return matches
 
 
 _NEEDING_LOOKUPS: dict[str, Callable[[_Query, str, int, int], bool]] = {

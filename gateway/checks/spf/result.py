@@ -44,7 +44,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     with DNS. These and `trail` are written by the domain's owner: printable ASCII, and short.
 
     `trail` leads over include and redirect to the term that matched, or at which the problem arose. `lookups` and
-    `void_lookups` count terms as RFC 7208 section 4.6.4 does.
+    `void_lookups` count terms as RFC 7208 section 4.6.4 does. `address_bits` are those at the beginning of the client's
+    address on which all of this rests: had it others behind them, the same had been found.
     """
 
     result: SpfWord
@@ -54,6 +55,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     trail: tuple[Term, ...] = ()
     lookups: int = 0
     void_lookups: int = 0
+    address_bits: int = 0
 
     @property
     def directive(self) -> str:

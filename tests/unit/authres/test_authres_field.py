@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.authres.field import (
+    MAX_VALUE,
     AuthenticationResults,
     AuthresError,
     MethodResult,
@@ -105,6 +106,17 @@ def test_no_value_can_be_taken_for_a_pass_by_a_reader_that_searches(values: list
     result = MethodResult("spf", "fail", said + values[1], (Property("smtp", "mailfrom", said + values[2]),), said)
     octets = build(AuthenticationResults("mx", (result,))).lower()
     assert b"=pass" not in b"".join(octets.split())
+
+
+@pytest.mark.parametrize(
+    "value", ["dmarc=pass", "a spf=pass", "dkim=PASS", "a;b", "=?utf-8?q?x?=", "a" * 401, "a b " * 101]
+)
+def test_what_is_harmless_but_for_one_thing_is_cleaned(value: str) -> None:
+    result = MethodResult("spf", "fail", value, (Property("smtp", "mailfrom", value),), value)
+    (cleaned,) = clean(AuthenticationResults("mx", (result,))).results
+    for said in (cleaned.reason, cleaned.properties[0].value, cleaned.comment):
+        assert said != value
+        assert len(said) <= MAX_VALUE
 
 
 def test_ordinary_values_stay_as_they_are() -> None:

@@ -23,6 +23,11 @@ def test_lines_are_short_where_there_are_spaces(text: str) -> None:
         assert len(line) <= MAX_LINE or " " not in line[1:]
 
 
+@pytest.mark.parametrize(("length", "lines"), [(38, 2), (39, 4), (77, 4), (78, 4), (79, 4), (200, 4)])
+def test_lines_are_filled_as_far_as_they_may_be(length: int, lines: int) -> None:
+    assert fold(" ".join(["x" * length] * 4)).count("\r\n") == lines - 1
+
+
 @given(texts, st.lists(texts, max_size=3))
 def test_any_text_makes_one_field(text: str, more: list[str]) -> None:
     octets = field("X-Test", text, *more)

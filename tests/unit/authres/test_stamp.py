@@ -145,6 +145,22 @@ def test_scanners_see_no_results_but_ours() -> None:
     assert copy.size == len(octets)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Authentication-Results: other.example; spf=pass\r\n",
+        b"ARC-Authentication-Results: i=1; other.example; spf=pass\r\n",
+        b"Received-SPF: pass (other.example: x)\r\n",
+        b"Received-SPF\xa0: pass (other.example: x)\r\n",
+        b"Authentication\x00-Results: other.example; spf=pass\r\n",
+    ],
+)
+def test_a_single_field_that_misleads_is_hidden_from_scanners(line: bytes) -> None:
+    result = stamped(b"A: 1\r\n" + line + b"\r\n")
+    assert line in result.header
+    assert for_scanners(result).header == TOP + b"A: 1\r\n"
+
+
 def test_scanners_see_what_was_put_on_top_later() -> None:
     copy = for_scanners(stamped(b"A: 1\r\n\r\n").topped_with(b"X-Spam-Flag: NO\r\n"))
     assert b"".join(copy.chunks()) == b"X-Spam-Flag: NO\r\n" + TOP + b"A: 1\r\n\r\n"

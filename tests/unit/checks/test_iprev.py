@@ -85,3 +85,13 @@ async def test_a_client_that_comes_again_has_its_name_still() -> None:
     results = [await check_again(spf_subject(IP, "mail.example", "")) for _ in range(2)]
     assert [result.name for result in results] == ["a.example", "a.example"]
     assert (await check_again(spf_subject("192.0.2.2", "mail.example", ""))).result == "permerror"
+
+
+async def test_what_was_found_of_a_client_is_known_of_it_and_of_no_other() -> None:
+    check_again = IprevCheck(TableResolver({REVERSE: ["a.example"], ("a.example", "A"): [IP]}, warm=True))
+    assert check_again.known(spf_subject(IP, "mail.example", "")) is None
+    found = await check_again(spf_subject(IP, "mail.example", ""))
+    for same in (IP, f"::ffff:{IP}"):
+        assert check_again.known(spf_subject(same, "mail.example", "")) is found
+    for other in ("192.0.2.2", "c000:201::"):  # the latter begins with the same octets
+        assert check_again.known(spf_subject(other, "mail.example", "")) is None

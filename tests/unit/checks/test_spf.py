@@ -139,6 +139,12 @@ async def test_the_trail_leads_to_what_matched(record: bytes, found: tuple[str, 
     assert await trail(record, **INCLUDED) == found
 
 
+async def test_what_matched_is_the_end_of_the_trail() -> None:
+    assert (await judge(b"v=spf1 include:c.example -all", **INCLUDED)).finding.mechanism == "ip4:192.0.2.1"
+    assert (await judge(b"v=spf1 redirect=fails.example", **INCLUDED)).finding.mechanism == "-ip4:192.0.2.1"
+    assert (await judge(b"v=spf1 include:gone.example", **INCLUDED)).finding.mechanism == ""
+
+
 @pytest.mark.parametrize(
     ("record", "found"),
     [

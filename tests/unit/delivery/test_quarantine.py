@@ -213,8 +213,22 @@ def test_a_label_is_one_line_and_reads_as_it_was_written(reason: str, rules: lis
     assert parse_line(line) == label
 
 
+LINE = to_line(Label(reason="", rules=(), connection=CONNECTION, envelope=envelope("bob@example.org")))
+
+
 @pytest.mark.parametrize(
-    "line", [b"", b"\r\n", b"X-Mailward-Quarantined: {}\r\n", b"X-Mailward-Quarantined: {", b"Subject: x\r\n"]
+    "line",
+    [
+        b"",
+        b"\r\n",
+        b"X-Mailward-Quarantined: {}\r\n",
+        b"X-Mailward-Quarantined: {",
+        b'X-Mailward-Quarantined: {"deep":' + b"[" * 100_000 + b"\r\n",
+        b"Subject: x\r\n",
+        LINE.replace(b'"192.0.2.7"', b"null"),
+        LINE.replace(b'"192.0.2.7"', b'"nowhere"'),
+    ],
+    ids=lambda line: line[:40].decode(),
 )
 def test_what_is_no_label_is_an_error(line: bytes) -> None:
     with pytest.raises(LabelError):

@@ -144,7 +144,9 @@ async def test_a_truncated_answer_is_fetched_over_tcp(name: str) -> None:
 )
 async def test_a_name_that_dns_cannot_hold_is_never_asked_for(name: str) -> None:
     async with DnsServer(ZONE) as server, resolving(server) as resolver:
-        assert (await resolver.query(name, "A")).status is Status.NXDOMAIN
+        answer = await resolver.query(name, "A")
+        assert answer.status is Status.NXDOMAIN
+        assert resolver.cached(name, "A") is answer
         assert server.asked == []
 
 

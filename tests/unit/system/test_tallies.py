@@ -1,7 +1,11 @@
 """Tallies: what is counted is at once what another process reads, in the library's own layout."""
 
 import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -73,6 +77,40 @@ def test_more_numbers_than_there_was_room_for_are_all_kept(files: str, tmp_path:
     if files == "in files":
         assert (tmp_path / f"counter_{os.getpid()}.db").stat().st_size > RESERVED
         assert seen_by_others(tmp_path) >= expected
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that change places as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_that_count_at_once_lose_nothing_while_the_file_grows(tmp_path: Path) -> None:
+    tallies = Tallies(str(tmp_path))
+    counter, growing = tallies.counter("c", "Counted"), tallies.counter("d", "m" * 1000, "why")
+
+    begun, enough = Barrier(4), Event()
+
+    def count() -> int:
+        begun.wait()
+        counted = 0
+        while not enough.is_set():
+            counter.add()
+            counted += 1
+        return counted
+
+    with ThreadPoolExecutor(3) as threads:
+        counts = [threads.submit(count) for _ in range(3)]
+        begun.wait()
+        for number in range(4 * RESERVED // 1000):
+            growing.add(str(number))
+        enough.set()
+    (seen,) = (line for line in seen_by_others(tmp_path) if line.startswith("c_total "))
+    assert float(seen.split()[1]) == sum(done.result() for done in counts)
 
 
 def test_a_file_that_is_there_goes_on_with_its_numbers(tmp_path: Path) -> None:
