@@ -4,9 +4,7 @@ import itertools
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-from msgspec.structs import replace
+from dataclasses import dataclass, replace
 
 from tests.bench import processes
 from tests.bench.corpus import Corpus
