@@ -58,11 +58,12 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
 
 
 async def test_a_good_message_goes_all_the_way(walk: Walk) -> None:
+    letter = signed(LETTER, rsa_key(), domain="sender.example")
     await walk.connect()
     assert await walk.transaction(ALICE) == ["250 2.1.5 Recipient ok"]
-    assert await walk.message(signed(LETTER, rsa_key(), domain="sender.example")) == "250 2.0.0 Stored as m1"
+    assert await walk.message(letter) == "250 2.0.0 Stored as m1"
     [mail] = walk.delivered()
-    assert mail.endswith(signed(LETTER, rsa_key(), domain="sender.example"))
+    assert mail.endswith(letter)
     header = mail.partition(b"\r\n\r\n")[0]
     positions = [
         header.index(b"\r\n" + name) for name in (b"X-Mailward-Unscored:", b"Authentication-Results:", b"Received:")
