@@ -39,6 +39,7 @@ from gateway.smtp.settings import SessionSettings
 from gateway.system import descriptors
 from gateway.system.acceptor import Acceptor
 from gateway.system.board import Region
+from gateway.system.burst import Burst
 from gateway.system.dns import DnsResolver, Resolver
 from gateway.system.hostcounts import MEMORY, HostCounts, Places
 from gateway.system.listening import Listener, Opening
@@ -111,8 +112,10 @@ def build_parts(
     clock: Clock,
     record: Callable[[Record], None],
     region: Region | None = None,
+    burst: Burst | None = None,
 ) -> Parts:
-    """What the journeys of a worker share. `region` is the worker's on the board of the host.
+    """What the journeys of a worker share. `region` is the worker's on the board of the host, `burst` gathers what it
+    writes.
 
     Raises RulesError, SealingKeyError, OSError.
     """
@@ -132,7 +135,13 @@ def build_parts(
         routes=build_routes(
             settings.route,
             settings.domain,
-            Surroundings(hostname=settings.hostname, disk=disk, region=region, network_of=settings.session.network_of),
+            Surroundings(
+                hostname=settings.hostname,
+                disk=disk,
+                region=region,
+                network_of=settings.session.network_of,
+                burst=burst or Burst(),
+            ),
             by_rules=profiles.routes,
         ),
         quarantine=Quarantine(settings.quarantine, disk) if settings.quarantine.directory else None,
@@ -170,6 +179,7 @@ class Gateway:
             watcher=metrics,
         )
         self._memory = Places(HostCounts(region), MEMORY, settings.limits.memory)
+        burst = Burst(lambda: self._sessions.connections)
         self._acceptors: list[Acceptor] = []
         self._purging: asyncio.Task[None] | None = None
         self._learning: asyncio.Task[None] | None = None
@@ -180,6 +190,7 @@ class Gateway:
             clock=time.time,
             record=self._record,
             region=region,
+            burst=burst,
         )
         metrics.rules_in_force(self.parts.profiles.digests)
         self._tls = server_tls(settings.tls, hostname=settings.hostname, state=settings.state_directory)
@@ -195,6 +206,7 @@ class Gateway:
             limits=build_limits(settings.session, self.parts),
             carried=lambda: self.parts.routes.carries,
             proxies=Proxies(balancers=settings.networks.balancers, xclient=settings.networks.xclient),
+            burst=burst,
         )
 
     async def serve(self, listeners: Sequence[Listener]) -> None:

@@ -59,7 +59,7 @@ class SmtpSession(SMTP):
         self._caller = caller
         self._tls = tls
         self._beginning: asyncio.Task[None] | None = None
-        self._outbox = Outbox(self.loop, is_last=lambda: inbox.is_empty)
+        self._outbox = Outbox(self.loop, front.burst, is_last=lambda: inbox.is_empty)
         self._inbox = inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
         self._dialogue = self._new_dialogue()
@@ -214,7 +214,7 @@ class SmtpSession(SMTP):
         if transport is None:
             self._front.sessions.leave(self)
             return
-        self._outbox.flush()
+        self._outbox.flush_now()
         self._watchdog.until(self.loop.time() + LINGER)
         if self._inbox.has_ended or self._dialogue.farewell in (None, *AT_ONCE) or not transport.can_write_eof():
             transport.close()
@@ -235,7 +235,7 @@ class SmtpSession(SMTP):
 
     async def _shake_hands(self, context: ssl.SSLContext) -> Tls:
         """Go on over TLS. Whatever the client has sent in the clear is forgotten (RFC 3207 section 6)."""
-        self._outbox.flush()
+        self._outbox.flush_now()
         self._inbox.discard()
         plain, self._outbox.transport = self._outbox.transport, None
         if plain is None:

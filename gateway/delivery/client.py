@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.delivery.answer import Answer
 from gateway.delivery.capabilities import NOTHING, Capabilities
@@ -16,6 +16,7 @@ from gateway.delivery.dots import stuffed
 from gateway.delivery.endpoint import Endpoint, Protocol
 from gateway.delivery.outcome import Failure, Step, failure_of
 from gateway.delivery.wire import Broken, Wire, connect
+from gateway.system.burst import Burst
 
 # Postfix counts refusals and RSETs until the next message is taken: it answers slowly after 10 refusals and hangs up
 # after 20, and takes every RSET past 100 for a refusal (smtpd_soft_error_limit, smtpd_hard_error_limit,
@@ -39,6 +40,7 @@ class Terms(Struct, frozen=True):
     context: ssl.SSLContext
     connect: float  # until the connection stands
     command: float  # until the answer to a command
+    burst: Burst = field(default_factory=Burst)  # what is said goes through it
 
 
 class Client:
@@ -213,7 +215,7 @@ class Client:
 
 async def open_client(endpoint: Endpoint, terms: Terms) -> Client:
     """Begin a session. Raises Broken."""
-    wire = await connect(endpoint, within=terms.connect)
+    wire = await connect(endpoint, terms.burst, within=terms.connect)
     client = Client(wire, endpoint, terms)
     try:
         await client.greet()

@@ -17,6 +17,7 @@ from gateway.delivery.pool import Bounds, Pool
 from gateway.delivery.settings import DEFAULT_ROUTE, MAILDIR, DomainSettings, RouteSettings
 from gateway.domain import configured_for
 from gateway.system.board import Region
+from gateway.system.burst import Burst
 
 __all__ = ["DEFAULT_ROUTE", "DomainSettings", "RouteSettings", "Routes", "Surroundings", "build_routes"]
 
@@ -28,6 +29,7 @@ class Surroundings(Struct, frozen=True):
     disk: Executor  # where calls that wait for a disk run
     region: Region = field(default_factory=Region.private)  # where workers share the connections of a route
     network_of: Callable[[IPv4Address | IPv6Address], str] = str  # names who takes turns where these are waited for
+    burst: Burst = field(default_factory=Burst)  # what is said to next hops goes through it
 
 
 class _Route(Struct, frozen=True):
@@ -131,7 +133,9 @@ def _build(name: str, settings: RouteSettings, surroundings: Surroundings, pools
         root = Path(settings.hosts[0].removeprefix(MAILDIR))
         maildir = MaildirHop(name, root, disk=surroundings.disk, names=MaildirNames(surroundings.hostname))
         return _Route(live=maildir, unverified=maildir)
-    pool = build_pool(name, settings, hostname=surroundings.hostname, region=surroundings.region)
+    pool = build_pool(
+        name, settings, hostname=surroundings.hostname, region=surroundings.region, burst=surroundings.burst
+    )
     pools.append(pool)
     live, unverified = (
         SmtpRoute(name, pool, _manner(settings, verification), network_of=surroundings.network_of)
@@ -140,7 +144,9 @@ def _build(name: str, settings: RouteSettings, surroundings: Surroundings, pools
     return _Route(live=live, unverified=unverified)
 
 
-def build_pool(name: str, settings: RouteSettings, *, hostname: str, region: Region) -> Pool:
+def build_pool(
+    name: str, settings: RouteSettings, *, hostname: str, region: Region, burst: Burst | None = None
+) -> Pool:
     bounds = Bounds(
         connections=settings.max_connections,
         held=settings.max_held,
@@ -150,17 +156,18 @@ def build_pool(name: str, settings: RouteSettings, *, hostname: str, region: Reg
         messages=settings.max_messages,
         dead=settings.retry_dead,
     )
-    endpoints, terms = tuple(map(parse_endpoint, settings.hosts)), build_terms(settings, hostname)
+    endpoints, terms = tuple(map(parse_endpoint, settings.hosts)), build_terms(settings, hostname, burst)
     return Pool(endpoints, terms, bounds, name=name, region=region)
 
 
-def build_terms(settings: RouteSettings, hostname: str) -> Terms:
+def build_terms(settings: RouteSettings, hostname: str, burst: Burst | None = None) -> Terms:
     return Terms(
         hostname=hostname,
         tls=settings.tls,
         context=tls_context(settings.tls, settings.tls_authorities),
         connect=settings.connect_timeout,
         command=settings.command_timeout,
+        burst=burst or Burst(),
     )
 
 

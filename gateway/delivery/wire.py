@@ -7,6 +7,7 @@ from typing import cast
 from gateway.delivery.answer import Answer, AnswerError, AnswerReader
 from gateway.delivery.endpoint import Endpoint
 from gateway.delivery.outcome import Failure
+from gateway.system.burst import Burst
 from gateway.system.watchdog import NEVER, Watchdog
 
 
@@ -19,10 +20,11 @@ class Broken(Exception):
 
 
 class Wire(asyncio.Protocol):
-    """The asyncio side. asyncio and uvloop set TCP_NODELAY, so that each write leaves at once."""
+    """The asyncio side. asyncio and uvloop set TCP_NODELAY, so that no write waits for an acknowledgement."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, burst: Burst) -> None:
         self._loop = loop
+        self._burst = burst
         self._transport: asyncio.Transport | None = None
         self._reader = AnswerReader()
         self._watchdog = Watchdog(loop, self._expire)
@@ -39,11 +41,12 @@ class Wire(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         self._check()
-        cast(asyncio.Transport, self._transport).write(data)
+        self._burst.write(cast(asyncio.Transport, self._transport), data)
 
     async def drained(self) -> None:
         """Wait until the other side has taken most of what was written, a turn of the loop at least: an answer or the
         end of the connection may be here, and nobody else would look."""
+        self._burst.leave()
         await (asyncio.sleep(0) if self._writable is None else self._writable)
         self._check()
 
@@ -65,6 +68,7 @@ class Wire(asyncio.Protocol):
         """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
         if self.unread or self._reader.is_midway or self._transport is None:
             raise Broken(Failure.GARBLED, "more than one answer to STARTTLS")
+        self._burst.leave()
         try:
             self._transport = await self._loop.start_tls(
                 self._transport, self, context, server_hostname=name, ssl_handshake_timeout=within
@@ -76,6 +80,7 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection when all that was written is out."""
+        self._burst.leave()
         if self._transport is not None:
             self._transport.close()
 
@@ -135,10 +140,10 @@ class Wire(asyncio.Protocol):
             future.set_result(None)
 
 
-async def connect(endpoint: Endpoint, *, within: float) -> Wire:
+async def connect(endpoint: Endpoint, burst: Burst, *, within: float) -> Wire:
     """Connect. Raises Broken when nobody takes the connection in so many seconds."""
     loop = asyncio.get_running_loop()
-    wire = Wire(loop)
+    wire = Wire(loop, burst)
     try:
         async with asyncio.timeout(within):
             if endpoint.path:

@@ -94,6 +94,7 @@ class Dialogue:
         if await self._talks_early():
             self._connection = replace(self._connection, early_talker=True)
         if await self._is_welcome():
+            self._outbox.greet(self._front.banner)
             self._go_on()
             self._await_client()
             await self._inbox.arrival()
@@ -107,7 +108,8 @@ class Dialogue:
         self._begin(connection)
         if connection.helo:
             self._stated = {"helo": connection.helo, "esmtp": connection.esmtp}
-        await self._is_welcome()
+        if await self._is_welcome():
+            self._outbox.say(self._front.banner)
         return await self._talk()
 
     async def end(self) -> None:
@@ -128,7 +130,6 @@ class Dialogue:
         if refusal is not None:
             self.farewell = refusal
             return False
-        self._outbox.say(self._front.banner)
         return True
 
     async def _talks_early(self) -> bool:

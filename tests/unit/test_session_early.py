@@ -15,6 +15,7 @@ from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.inbox import Inbox
 from gateway.smtp.outbox import Outbox
 from gateway.system import tcp
+from gateway.system.burst import Burst
 from gateway.system.watchdog import Watchdog
 from tests.support.front import Gateway, listening
 from tests.support.loops import on_both_loops
@@ -62,7 +63,7 @@ class Near(asyncio.Protocol):
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.outbox = Outbox(loop)
+        self.outbox = Outbox(loop, Burst())
         self.inbox = Inbox(loop, before_waiting=self.outbox.flush)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,0 +1,76 @@
+"""Burst: the writes of a turn, in their order; at once where few would wait for each other."""
+
+import asyncio
+from typing import cast
+
+from gateway.system.burst import MANY, Burst
+
+
+class Pipe:
+    def __init__(self, told: list[bytes]) -> None:
+        self.told = told
+        self.closing = False
+
+    def write(self, octets: bytes) -> None:
+        self.told.append(octets)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+def pipes(count: int) -> tuple[list[bytes], list[asyncio.WriteTransport]]:
+    told: list[bytes] = []
+    return told, [cast(asyncio.WriteTransport, Pipe(told)) for _ in range(count)]
+
+
+async def test_writes_of_a_turn_leave_at_its_end_in_their_order() -> None:
+    told, (one, another) = pipes(2)
+    burst = Burst(lambda: MANY)
+    burst.write(one, b"1")
+    burst.write(another, b"2")
+    burst.write(one, b"3")
+    assert told == []
+    await asyncio.sleep(0)
+    assert told == [b"1", b"2", b"3"]
+    burst.write(another, b"4")
+    await asyncio.sleep(0)
+    assert told == [b"1", b"2", b"3", b"4"]
+
+
+async def test_where_few_are_connected_nothing_waits() -> None:
+    told, (one,) = pipes(1)
+    Burst(lambda: MANY - 1).write(one, b"1")
+    assert told == [b"1"]
+
+
+async def test_nothing_overtakes_what_waits() -> None:
+    told, (one,) = pipes(1)
+    connections = MANY
+    burst = Burst(lambda: connections)
+    burst.write(one, b"1")
+    connections = 0
+    burst.write(one, b"2")
+    await asyncio.sleep(0)
+    assert told == [b"1", b"2"]
+
+
+async def test_all_of_it_can_leave_before_the_end_of_the_turn() -> None:
+    told, (one, another) = pipes(2)
+    burst = Burst(lambda: MANY)
+    burst.write(one, b"1")
+    burst.write(another, b"2")
+    burst.leave()
+    assert told == [b"1", b"2"]
+    burst.write(one, b"3")
+    await asyncio.sleep(0)
+    assert told == [b"1", b"2", b"3"]
+
+
+async def test_what_waits_for_a_connection_that_is_closed_meanwhile_is_lost() -> None:
+    told, (one, another) = pipes(2)
+    burst = Burst(lambda: MANY)
+    burst.write(one, b"1")
+    burst.write(another, b"2")
+    cast(Pipe, one).closing = True
+    await asyncio.sleep(0)
+    assert told == [b"2"]
