@@ -58,7 +58,7 @@ class Author(Struct, frozen=True):
             "author.domain": self.domain,
             "author.address": self.addresses[0].lower() if len(self.addresses) == 1 else "",
             "author.count": len(self.addresses),
-            "author.form": self.form.value,
+            "author.form": str(self.form),
             "author.problem": self.problem,
             "author.domains": (self.domain,) if self.domain else self.claimed,
             "author.name": self.name,

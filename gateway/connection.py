@@ -56,6 +56,21 @@ class Connection(Struct, frozen=True):
         }
 
 
+class ClientIPv4(IPv4Address):
+    """The address of a client. It stands in five places of a message's fields, commands and record: its text, which the
+    standard library makes anew each time, is made once."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, address: object) -> None:
+        super().__init__(address)
+        self._text = ""
+
+    def __str__(self) -> str:
+        self._text = self._text or super().__str__()
+        return self._text
+
+
 def plain_address(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """What a client is known by: an IPv4 client of an IPv6 socket by its IPv4 address (RFC 4291 section 2.5.5.2)."""
     return ip if isinstance(ip, IPv4Address) else ip.ipv4_mapped or ip

@@ -5,7 +5,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from gateway.connection import Role, plain_address
+from gateway.connection import ClientIPv4, Role, plain_address
 from gateway.reply import Reply
 from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
@@ -70,4 +70,4 @@ class SmtpDoor:
 
 def _address_of(peer: tuple[Any, ...]) -> IPv4Address | IPv6Address:
     host = peer[0]
-    return plain_address(IPv6Address(host)) if ":" in host else IPv4Address(socket.inet_aton(host))
+    return plain_address(IPv6Address(host)) if ":" in host else ClientIPv4(socket.inet_aton(host))

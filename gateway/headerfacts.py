@@ -58,6 +58,8 @@ def header_fact(name: str) -> Fact:
 
 def repeated(message: Message) -> tuple[str, ...]:
     """Which of SINGLE are there more than once."""
+    if len(message.by_name) == len(message.fields):
+        return ()
     more = {name for name, fields in message.by_name.items() if len(fields) > 1}
     return tuple([name for name in SINGLE if name in more]) if more else ()
 

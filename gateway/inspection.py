@@ -162,7 +162,7 @@ class Inspector:
         """What is found before there is a message."""
         subject = Subject(connection=connection, envelope=envelope)
         found = await ask(self.parts.waves.client, subject, NO_ANSWERS)
-        return found | await ask(self.parts.waves.sender, subject, found)
+        return await ask(self.parts.waves.sender, subject, found)
 
     def _refused_recipients(self, envelope: Envelope) -> Iterator[Refusal]:
         """Without a configuration, and so without domains of ours, nobody can say."""

@@ -7,6 +7,7 @@
 """
 
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 from msgspec import Struct
@@ -80,8 +81,8 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
     if loop_problem(message, parts.hostname, parts.limits.received, parts.limits.own_received):
         return _refused_unread(parts, subject, answers, LOOPING)
 
-    answers |= await ask(parts.waves.message, subject, answers)
-    answers |= await ask(parts.waves.conclusion, subject, answers)
+    answers = await ask(parts.waves.message, subject, answers)
+    answers = await ask(parts.waves.conclusion, subject, answers)
     facts = facts_of(parts, subject, answers)
     verdict = judge(parts, facts, envelope, until=Stage.AUTHENTICATED)
     if verdict.action.refuses:
@@ -93,7 +94,8 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
     copy, unscanned_by = for_scanners(stamped), verdict.unscanned_by
     scanned = replace(subject, results=answers.results, copy=copy, unscanned_by=unscanned_by)
     scored = await run_wave(parts.waves.scoring, scanned)
-    answers, facts = answers | scored, {**facts, **scored.facts()}
+    answers |= scored
+    facts |= scored.facts()
     verdict = judge_scored(parts, facts, envelope, verdict)
     marked = edit(stamped, verdict.edits).topped_with(marks(verdict, facts))
     sealed = marked if verdict.action.refuses else await seal(parts, subject, answers, marked)
@@ -279,6 +281,6 @@ def next_hop(parts: Parts, recipient: Recipient, route: str = "") -> NextHop | R
     return (parts.routes.named(route, domain) if route else parts.routes.hop_for(domain)) or NO_ROUTE
 
 
-async def ask(wave: Wave, subject: Subject, before: Answers) -> Answers:
-    """Run a wave of checks, which see what those before have found."""
-    return await run_wave(wave, subject.knowing(before.results))
+def ask(wave: Wave, subject: Subject, before: Answers) -> Awaitable[Answers]:
+    """Run a wave of checks, which see what those before have found. They answer behind these."""
+    return run_wave(wave, subject.knowing(before.results), before)

@@ -8,7 +8,7 @@ from gateway.envelope import Envelope
 from gateway.facts import Facts, FactValue, Stage
 from gateway.headerfacts import header_facts
 from gateway.parts import Parts
-from gateway.policy.decide import as_tag_only, decide
+from gateway.policy.decide import as_tag_only, decide_on
 from gateway.policy.profiles import PROFILE, Profiles
 from gateway.policy.replay import as_scored
 from gateway.policy.rule import RuleSet
@@ -18,15 +18,16 @@ from gateway.realm import is_role_account
 from gateway.timefacts import time_facts
 
 
-def facts_of(parts: Parts, subject: Subject, answers: Answers) -> Facts:
+def facts_of(parts: Parts, subject: Subject, answers: Answers) -> dict[str, FactValue]:
     """Everything that rules may read, as far as it is known."""
-    facts: dict[str, FactValue] = {**subject.connection.facts(), **subject.envelope.facts()}
+    facts = subject.connection.facts() | subject.envelope.facts()
     facts |= time_facts(parts.clock(), parts.zone)
     facts[PROFILE.name] = parts.profiles.name_for(_domain(subject.envelope))
     if subject.message and subject.author:
         facts |= message_facts(subject.message, subject.author)
         facts |= header_facts(subject.message, parts.reads)
-    facts |= answers.facts()
+    for result in answers.results.values():
+        facts |= result.facts()
     return facts
 
 
@@ -59,11 +60,13 @@ def _judged(
     """What is refused in one phase comes to no later one. A candidate may refuse, or have spamd not asked, where the
     rules in force did not. With an `earlier` verdict, that of all phases before the last is it."""
     verdict = earlier or UNDECIDED
+    known = {**rules.absent, **facts}
     for phase in PHASES[-1:] if earlier else PHASES:
         if phase[-1] > until:
             break
-        known = as_scored(facts, verdict, rules) if verdict.unscanned_by and Stage.SCORED in phase else facts
-        verdict = decide(rules, phase, known, verdict)
+        if verdict.unscanned_by and Stage.SCORED in phase:
+            known = {**rules.absent, **as_scored(facts, verdict, rules)}
+        verdict = decide_on(rules, phase, known, verdict)
         if verdict.action.refuses and not _is_spared(parts, envelope):
             return verdict
     return as_tag_only(verdict) if verdict.action.is_severe and _is_spared(parts, envelope) else verdict

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
-from msgspec.structs import astuple
+from msgspec import Struct, field, to_builtins
+from msgspec.json import Encoder
+from msgspec.structs import replace
 
 from gateway.facts import Facts, Stage
+
+_encode = Encoder().encode
 
 
 class Event(StrEnum):
@@ -30,10 +33,10 @@ class Basis(Struct, frozen=True, kw_only=True):
 NO_BASIS = Basis(facts={}, settled=Stage.MAIL)
 
 
-class Record(Struct, frozen=True, kw_only=True):
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The journey of one message in plain values. Whatever stands in it came from the wire: it is escaped when written.
 
-    An empty value says that the journey did not come so far, or that there was nothing; `to_dict` leaves it out.
+    An empty value says that the journey did not come so far, or that there was nothing; it is left out of the log.
     """
 
     event: Event
@@ -87,14 +90,27 @@ class Record(Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """The record as names and values for the log: no empty ones but a score of zero, results each with a key."""
-        named = zip(self.__struct_fields__, astuple(self), strict=True)
-        values: dict[str, Any] = {name: value for name, value in named if value or isinstance(value, float)}
-        values.pop("basis", None)
-        values.update({check: word for check, word in values.pop("results", {}).items() if word})
-        values["began"] = round(self.began, 3)
+        values: dict[str, Any] = to_builtins(self._shown())
+        return values | self._also_shown()
+
+    def to_json(self) -> bytes:
+        """The same as a JSON object, without a dictionary on the way to it. Raises UnicodeEncodeError where a text has
+        octets that are no UTF-8."""
+        octets, more = _encode(self._shown()), self._also_shown()
+        return b"%b,%b" % (octets[:-1], _encode(more)[1:]) if more else octets
+
+    def _shown(self) -> "Record":
+        """What the log has as it is: times in no more digits than they are worth."""
+        milliseconds = hundredths(self.milliseconds)
+        return replace(self, began=round(self.began, 3), results={}, milliseconds=milliseconds, basis=None)
+
+    def _also_shown(self) -> dict[str, Any]:
+        more: dict[str, Any] = {check: word for check, word in self.results.items() if word}
         if self.recipients:
-            values["recipient_count"] = len(self.recipients)
-        if self.milliseconds:
-            # Hundredths without round(), which goes by way of a decimal text.
-            values["milliseconds"] = {step: int(some * 100 + 0.5) / 100 for step, some in self.milliseconds.items()}
-        return values
+            more["recipient_count"] = len(self.recipients)
+        return more
+
+
+def hundredths(milliseconds: Mapping[str, float]) -> dict[str, float]:
+    """The same durations, rounded. Without round(), which goes by way of a decimal text."""
+    return {step: int(some * 100 + 0.5) / 100 for step, some in milliseconds.items()}

@@ -197,11 +197,12 @@ class SmtpSession(SMTP):
 
     async def _part(self) -> None:
         """Tell the client, the visit, and in the end the registry."""
+        farewell = self._dialogue.farewell
         try:
-            if self._dialogue.farewell is not None:
-                if self._dialogue.farewell not in AT_ONCE:
-                    self._note("ended by us", str(self._dialogue.farewell))
-                self._outbox.say(self._dialogue.farewell)
+            if farewell is not None:
+                if farewell not in AT_ONCE:
+                    self._note("ended by us", str(farewell))
+                self._outbox.say(farewell)
                 self._outbox.flush()
             await self._dialogue.end()
         finally:
@@ -216,7 +217,8 @@ class SmtpSession(SMTP):
             return
         self._outbox.flush_now()
         self._watchdog.until(self.loop.time() + LINGER)
-        if self._inbox.has_ended or self._dialogue.farewell in (None, *AT_ONCE) or not transport.can_write_eof():
+        farewell = self._dialogue.farewell
+        if farewell is None or farewell in AT_ONCE or self._inbox.has_ended or not transport.can_write_eof():
             transport.close()
         else:  # closing with unread input would reset the connection, and the client might never read our last words
             self._inbox.discard()

@@ -19,7 +19,7 @@ MAX_FIRST_LINE = 78  # octets, RFC 5322 section 2.1.1; above it the subject goes
 
 def edit(stamped: Stamped, edits: Edits) -> Stamped:
     """The message with the edits. Fields of ours stay as they are."""
-    added = b"".join(field(name, value) for name, value in edits.added)
+    added = b"".join([field(name, value) for name, value in edits.added])
     if not (edits.removed or edits.prefix):
         return stamped.topped_with(added)
     ours, theirs = stamped.header[: stamped.ours], split_fields(stamped.header[stamped.ours :])

@@ -30,6 +30,7 @@ __all__ = [
 NAME = "Authentication-Results"
 ARC_NAME = "ARC-Authentication-Results"
 MAX_VALUE = 400  # characters of a value; with every one of them escaped a line stays below 998 (RFC 5322 section 2.1.1)
+REMEMBERED = 1000  # results as they are written, of at most some KB each: senders and clients come again, so do theirs
 VERSION = "1"  # of the field and of every method: the only one there is
 
 _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
@@ -116,9 +117,9 @@ def parse_arc(value: bytes) -> tuple[int, AuthenticationResults]:
 
 
 def _built(beginning: str, results: AuthenticationResults) -> bytes:
-    stated = [_resinfo(result) for result in results.results] or ["none"]
-    lines = [f"{beginning} {_written(results.authserv_id, _token_re)}", *[f" {resinfo}" for resinfo in stated]]
-    return (";\r\n".join(map(fold, lines)) + "\r\n").encode("ascii")
+    stated = [_resinfo(result) for result in results.results] or [" none"]
+    lines = [fold(f"{beginning} {_written(results.authserv_id, _token_re)}"), *stated]
+    return (";\r\n".join(lines) + "\r\n").encode("ascii")
 
 
 def _clean_result(result: MethodResult) -> MethodResult:
@@ -155,14 +156,16 @@ def _keyword(word: str) -> str:
     return lowered
 
 
+@lru_cache(REMEMBERED)
 def _resinfo(result: MethodResult) -> str:
-    parts = [f"{_keyword(result.method)}={_keyword(result.result)}"]
+    """On a line of its own, or more where it is long."""
+    parts = [f" {_keyword(result.method)}={_keyword(result.result)}"]
     if result.comment and (comment := _clean_comment(result.comment)):
         parts.append(f"({comment})")
     if result.reason and (reason := clean_value(result.reason)):
         parts.append(f"reason={_quoted(reason)}")
     parts += [f"{_keyword(p.ptype)}.{_keyword(p.name)}={_written(p.value, _pvalue_re)}" for p in result.properties]
-    return " ".join(parts)
+    return fold(" ".join(parts))
 
 
 def _written(value: str, as_it_is: re.Pattern[str]) -> str:

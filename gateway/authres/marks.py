@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from gateway.authres.folding import MAX_LINE, field
 from gateway.facts import Facts
@@ -12,6 +13,7 @@ MAX_SYMBOLS = 200  # of SpamAssassin's some 1500; what hits more of them needs n
 EXEMPT = "exempt"  # the word of spam.result where a rule wanted no score
 
 _symbol_re = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
+_usual_field = lru_cache(256)(field)  # of what is said again and again
 
 
 def marks(verdict: Verdict, facts: Facts) -> bytes:
@@ -26,8 +28,8 @@ def spam_fields(*, score: float, required: float, symbols: Iterable[str]) -> byt
     status = f"{'Yes' if is_spam else 'No'}, score={shown} required={required:.1f}"
     return b"".join(
         (
-            field("X-Spam-Flag", "YES" if is_spam else "NO"),
-            field("X-Spam-Score", shown),
+            _usual_field("X-Spam-Flag", "YES" if is_spam else "NO"),
+            _usual_field("X-Spam-Score", shown),
             field("X-Spam-Status", status, *_symbol_lines(symbols)),
         )
     )
@@ -35,7 +37,7 @@ def spam_fields(*, score: float, required: float, symbols: Iterable[str]) -> byt
 
 def unscored_field(why: str) -> bytes:
     """In place of the X-Spam-* fields: a message without a score is not one that scored nothing."""
-    return field("X-Mailward-Unscored", why)
+    return _usual_field("X-Mailward-Unscored", why)
 
 
 def _verdict_fields(verdict: Verdict) -> bytes:
@@ -46,7 +48,7 @@ def _verdict_fields(verdict: Verdict) -> bytes:
         return b""
     least = verdict.action.severity
     asked = [hit for hit in verdict.hits if hit.action and hit.action.severity >= least and hit.mode is Mode.ENFORCE]
-    return field(name, ", ".join(hit.rule for hit in asked) or "yes")
+    return _usual_field(name, ", ".join(hit.rule for hit in asked) or "yes")
 
 
 _FIELD_OF = {Action.TAG: "X-Mailward-Tag", Action.QUARANTINE: "X-Mailward-Quarantine"}

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
-from gateway.authres.folding import field
+from gateway.authres.folding import clean_field, plain
 from gateway.connection import Connection, Tls
 from gateway.envelope import Envelope
 from gateway.message import Field, Message
@@ -18,10 +18,10 @@ from gateway.message import Field, Message
 SOFTWARE = "Mailward"
 UNKNOWN = "unknown"  # in place of a name: none was given, or the reverse name is missing or not confirmed
 
-MAX_HELO = 255  # characters, RFC 5321 section 4.5.3.1.2
+MAX_NAME = 255  # characters, RFC 5321 section 4.5.3.1.2; what else is shown is shorter
 
 _unnamelike_re = re.compile(r"[^A-Za-z0-9._:\[\]-]")
-_plain_recipient_re = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\Z")
+_plain_recipient_re = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,255}\Z")
 _namelike = r"[A-Za-z0-9._:\[\]?-]+"
 _receipt_re = re.compile(
     rf"from {_namelike} \({_namelike} \[{_namelike}\]\) (?:\(using [^()]*\([^()]*\)\) )?"
@@ -33,17 +33,19 @@ def received_field(
     connection: Connection, envelope: Envelope, *, hostname: str, client_name: str, now: float, ident: str
 ) -> bytes:
     """Our Received field. `client_name` is the client's confirmed reverse name or ""; `now` is Unix time; `ident` is
-    the id under which the log has the message."""
-    client = f"{_helo(connection.helo)} ({namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}])"
-    date = _date(int(now))
-    recipient = _for(envelope)
-    return field(
-        "Received",
-        f"from {client}",
-        f"(using {_tls(connection.tls)})" if connection.tls else "",
-        f"by {namelike(hostname)} ({SOFTWARE}) with {_protocol(connection, envelope)} id {namelike(ident)}"
-        + ("" if recipient else ";"),
-        f"{recipient}; {date}" if recipient else date,
+    the id under which the log has the message.
+
+    Each part is namelike, an address as `_for` has it, or a word of ours.
+    """
+    client = f"{namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}]"
+    protocol, recipient, date = _protocol(connection, envelope), _for(envelope), _date(int(now))
+    return clean_field(
+        (
+            f"Received: from {namelike(connection.helo) or UNKNOWN} ({client})",
+            *((f" (using {_tls(connection.tls)})",) if connection.tls else ()),
+            f" by {namelike(hostname)} ({SOFTWARE}) with {protocol} id {namelike(ident)}{'' if recipient else ';'}",
+            f" {recipient}; {date}" if recipient else f" {date}",
+        )
     )
 
 
@@ -68,9 +70,9 @@ def loop_problem(message: Message, hostname: str, max_received: int, max_own: in
 
 
 def namelike(text: str) -> str:
-    """`text` with a question mark for every character that no host name, address literal or id has: it can then end
-    neither its clause nor a comment."""
-    return _unnamelike_re.sub("?", text)
+    """`text`, or its beginning, with a question mark for every character that no host name, address literal or id has:
+    it can then end neither its clause nor a comment."""
+    return _unnamelike_re.sub("?", text[:MAX_NAME])
 
 
 @lru_cache(1)
@@ -79,12 +81,9 @@ def _date(second: int) -> str:
     return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
-def _helo(helo: str) -> str:
-    return namelike(helo[:MAX_HELO]) or UNKNOWN
-
-
 def _literal(ip: IPv4Address | IPv6Address) -> str:
-    return f"IPv6:{ip}" if isinstance(ip, IPv6Address) else str(ip)
+    """An IPv6 address may have a zone, which is any text (RFC 4007 section 11)."""
+    return plain(f"IPv6:{ip}")[:MAX_NAME] if isinstance(ip, IPv6Address) else str(ip)
 
 
 def _tls(tls: Tls) -> str:

@@ -3,7 +3,7 @@
 No other octet changes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from gateway.authres.claim import (
     ARC_AUTHENTICATION_RESULTS,
@@ -28,7 +28,7 @@ def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamp
         name = field.name or apparent_name(field)
         return name.startswith(OUR_PREFIXES) or (name in _CLAIMS and _CLAIMS[name](field, authserv_id))
 
-    return _with_top(b"".join(ours), message, is_forged)
+    return _with_top(b"".join(ours), message, _CLAIMING, is_forged)
 
 
 def for_scanners(stamped: Stamped) -> Stamped:
@@ -37,7 +37,7 @@ def for_scanners(stamped: Stamped) -> Stamped:
     above the Received field of a stranger, and all of it can be forged."""
     if _SUSPECT.isdisjoint(stamped.message.by_name):  # as in most mail: nothing is left to be taken out
         return stamped
-    return _with_top(stamped.header[: stamped.ours], stamped.message, _may_mislead)
+    return _with_top(stamped.header[: stamped.ours], stamped.message, _SUSPECT, _may_mislead)
 
 
 def _may_mislead(field: Field) -> bool:
@@ -45,13 +45,16 @@ def _may_mislead(field: Field) -> bool:
     return name in _MISLEADING or name.startswith(OUR_PREFIXES)
 
 
-def _with_top(top: bytes, message: Message, is_unwanted: Callable[[Field], bool]) -> Stamped:
-    kept = [field.raw for field in message.fields if not is_unwanted(field)]
+def _with_top(top: bytes, message: Message, suspect: Collection[str], is_unwanted: Callable[[Field], bool]) -> Stamped:
+    """Only fields with `suspect` names, or names of ours, are looked at: most mail has none."""
+    doubtful = {name for name in message.by_name if name in suspect or name.startswith(OUR_PREFIXES)}
+    kept = [field.raw for field in message.fields if not (field.name in doubtful and is_unwanted(field))]
     if kept and kept[0][:1] in (b" ", b"\t"):
         del kept[0]
     return Stamped(header=top + b"".join(kept), message=message, ours=len(top))
 
 
 _CLAIMS = {AUTHENTICATION_RESULTS: claims_us, RECEIVED_SPF: claims_our_receipt}
+_CLAIMING = frozenset({*_CLAIMS, ""})  # without a name are lines that some reader may take for one of these
 _MISLEADING = frozenset({AUTHENTICATION_RESULTS, ARC_AUTHENTICATION_RESULTS, RECEIVED_SPF})
-_SUSPECT = _MISLEADING | {""}  # without a name are lines that some reader may take for one of these
+_SUSPECT = _MISLEADING | {""}

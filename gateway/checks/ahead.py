@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from gateway.checks.base import Check, Subject
-from gateway.checks.run import Answers, Wave, ask_known, merged, run_check
+from gateway.checks.run import NO_ANSWERS, Answers, Wave, ask_known, gathered, run_check
 
 
 class Ahead:
@@ -14,6 +14,7 @@ class Ahead:
     def __init__(self, wave: Wave, subject: Subject) -> None:
         self._declared = wave.declared
         self._found = ask_known(wave, subject)  # of each check; None while it is under way
+        self.so_far = gathered(self._found, NO_ANSWERS)  # what those found that have answered by now
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by the number of the check
         for number, found in enumerate(self._found):
             if found is None:
@@ -32,18 +33,13 @@ class Ahead:
             asked = self._tasks.items()
             await _all_of([task for number, task in asked if not self._declared[number].isdisjoint(facts)])
 
-    @property
-    def so_far(self) -> Answers:
-        """What those found that have answered by now."""
-        answers = [found for found in self._found if found is not None]
-        return answers[0] if len(answers) == 1 else merged(answers)
-
     def cancel(self) -> None:
         for task in self._tasks.values():
             task.cancel()
 
     async def _ask(self, number: int, check: Check, subject: Subject, seconds: float) -> None:
         self._found[number] = await run_check(check, subject, seconds)
+        self.so_far = gathered(self._found, NO_ANSWERS)
 
 
 async def _all_of(tasks: Collection["asyncio.Task[None]"]) -> None:

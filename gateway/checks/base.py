@@ -71,8 +71,8 @@ class Check(Protocol):
 
 @runtime_checkable
 class PromptCheck(Check, Protocol):
-    """A check that can often answer without waiting, since what it asks of DNS was asked for another message. Where it
-    is asked ahead, that spares a task."""
+    """A check that can often answer without waiting: it need not ask, or what it asks of DNS was asked for another
+    message. That spares its coroutine, and a task where it is asked ahead."""
 
     def known(self, subject: Subject) -> Result | None:
         """The answer, or None where it has to be waited for."""

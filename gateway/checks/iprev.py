@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from gateway.authres.field import MethodResult, Property
 from gateway.checks.base import Result, Subject
@@ -37,20 +38,23 @@ class IprevResult(Struct, frozen=True, kw_only=True):
     ip: Address
     name: str = ""
     reason: str = ""
+    stated: tuple[MethodResult, ...] = ()  # made once: a client brings many messages
+
+    def __post_init__(self) -> None:
+        stated = MethodResult(
+            method="iprev",
+            result=str(self.result),
+            reason=self.reason,
+            properties=(Property("policy", "iprev", str(self.ip)),),
+            comment=self.name,
+        )
+        force_setattr(self, "stated", (stated,))
 
     def facts(self) -> dict[str, FactValue]:
         return {"iprev.result": str(self.result), "iprev.name": self.name}
 
     def authres(self) -> tuple[MethodResult, ...]:
-        return (
-            MethodResult(
-                method="iprev",
-                result=str(self.result),
-                reason=self.reason,
-                properties=(Property("policy", "iprev", str(self.ip)),),
-                comment=self.name,
-            ),
-        )
+        return self.stated
 
     def report(self) -> Any:
         return {"result": self.result.value, "name": self.name, "reason": self.reason}

@@ -16,8 +16,16 @@ log = logging.getLogger(__name__)
 BROKEN = "check %s failed on message %s"
 
 
+class Answer(Struct, frozen=True):
+    """What one check found, and how long that took."""
+
+    check: str  # its name
+    result: Result
+    milliseconds: float
+
+
 class Answers(Struct, frozen=True):
-    """What a wave of checks found, and how long each took, by the check's name."""
+    """What checks found, and how long each took, by the check's name."""
 
     results: Mapping[str, Result] = field(default_factory=dict)
     milliseconds: Mapping[str, float] = field(default_factory=dict)
@@ -33,13 +41,13 @@ class Answers(Struct, frozen=True):
         return facts
 
 
-def merged(answers: Iterable[Answers]) -> Answers:
-    """All of them in one."""
-    results: dict[str, Result] = {}
-    milliseconds: dict[str, float] = {}
-    for each in answers:
-        results.update(each.results)
-        milliseconds.update(each.milliseconds)
+def gathered(answers: Iterable[Answer | None], before: Answers) -> Answers:
+    """Those that are there, in their order, behind those before."""
+    results, milliseconds = dict(before.results), dict(before.milliseconds)
+    for answer in answers:
+        if answer:
+            results[answer.check] = answer.result
+            milliseconds[answer.check] = answer.milliseconds
     return Answers(results, milliseconds)
 
 
@@ -61,14 +69,21 @@ class Wave(Struct, frozen=True):
         force_setattr(self, "prompt", prompt)
 
 
-async def run_wave(wave: Wave, subject: Subject) -> Answers:
-    """Ask all checks of a wave. One that fails, or has not answered in time, is unavailable: never a pass."""
-    if len(wave.checks) == 1:
-        return await run_check(wave.checks[0], subject, wave.seconds)
-    return merged(await together(run_check(check, subject, wave.seconds) for check in wave.checks))
+async def run_wave(wave: Wave, subject: Subject, before: Answers = NO_ANSWERS) -> Answers:
+    """Ask all checks of a wave: what they found, behind what those before did. One that fails, or has not answered in
+    time, is unavailable: never a pass."""
+    answers = ask_known(wave, subject)
+    left = [number for number, answer in enumerate(answers) if answer is None]
+    if len(left) == 1:  # as mostly; the other way to the same takes another coroutine
+        answers[left[0]] = await run_check(wave.checks[left[0]], subject, wave.seconds)
+    elif left:
+        asked = await together(run_check(wave.checks[number], subject, wave.seconds) for number in left)
+        for number, answer in zip(left, asked, strict=True):
+            answers[number] = answer
+    return gathered(answers, before)
 
 
-async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
+async def run_check(check: Check, subject: Subject, seconds: float) -> Answer:
     """Ask one check, within the seconds that it has."""
     started = time.perf_counter()
     result: Result
@@ -79,23 +94,19 @@ async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
     except Exception:
         log.exception(BROKEN, check.name, subject.envelope.id)
         result = Unavailable(check=check.name, reason="internal error")
-    return _answers(check, result, started)
+    return Answer(check.name, result, (time.perf_counter() - started) * 1e3)
 
 
-def ask_known(wave: Wave, subject: Subject) -> list[Answers | None]:
+def ask_known(wave: Wave, subject: Subject) -> list[Answer | None]:
     """The answer of each check of a wave that need not be waited for, and None of the others."""
     return [_known(check, subject) if check else None for check in wave.prompt]
 
 
-def _known(check: PromptCheck, subject: Subject) -> Answers | None:
+def _known(check: PromptCheck, subject: Subject) -> Answer | None:
     started = time.perf_counter()
     try:
         result = check.known(subject)
     except Exception:
         log.exception(BROKEN, check.name, subject.envelope.id)
         result = Unavailable(check=check.name, reason="internal error")
-    return None if result is None else _answers(check, result, started)
-
-
-def _answers(check: Check, result: Result, started: float) -> Answers:
-    return Answers({check.name: result}, {check.name: (time.perf_counter() - started) * 1e3})
+    return None if result is None else Answer(check.name, result, (time.perf_counter() - started) * 1e3)

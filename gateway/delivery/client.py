@@ -5,7 +5,7 @@ It speaks; what the answers mean for a sender is the business of outcome and dow
 
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -67,7 +67,7 @@ class Client:
     def usable(self) -> bool:
         """Another transaction can be begun, as far as is known here."""
         wire = self._wire
-        return wire.broken is None and not self._midway and not self.committed and wire.unread <= self._owed
+        return wire.is_open and not self._midway and not self.committed and wire.unread <= self._owed
 
     @property
     def tired(self) -> bool:
@@ -80,18 +80,18 @@ class Client:
             await self._settle()
         self._midway = True
         if "PIPELINING" in self.capabilities:
-            answers = await self._ask(b"".join(commands), len(commands))
+            answers = self._looked_at(await self._ask(b"".join(commands), len(commands)))
         else:
-            answers = [(await self._ask(command, 1))[0] for command in commands]
+            answers = [self._looked_at(await self._ask(command, 1))[0] for command in commands]
         self._midway = False
+        if self.in_transaction:
+            self.is_fresh = False
         return answers
 
-    async def transact(self, commands: Sequence[bytes]) -> list[Answer]:
+    def transact(self, commands: Sequence[bytes]) -> Awaitable[list[Answer]]:
         """Exchange commands of a transaction."""
         self.in_transaction = True
-        answers = await self.exchange(commands)
-        self.is_fresh = False
-        return answers
+        return self.exchange(commands)
 
     async def ask(self, step: Step, command: bytes) -> Answer:
         """Send one command about the session itself. Raises Broken unless it succeeds."""
@@ -108,7 +108,7 @@ class Client:
             if piece:
                 await self._push(piece)
             if self._wire.unread:
-                return (await self._take(1))[0]
+                return self._looked_at(self._wire.taken(1))[0]
             piece = following
         self._wire.write(piece)
         self.committed = True
@@ -145,14 +145,14 @@ class Client:
         if not all(answer.is_success for answer in answers):
             raise Broken(Failure.LOST, f"RSET was answered {answers[-1]}")
 
-    async def _ask(self, octets: bytes, count: int) -> list[Answer]:
+    def _ask(self, octets: bytes, count: int) -> Awaitable[list[Answer]]:
         """Raises Broken where an answer is here already: it is none to what is asked next, and all that follow would
         be taken for answers to something else."""
         if self._wire.unread:
-            (answer,) = await self._take(1)
+            (answer,) = self._looked_at(self._wire.taken(1))
             raise Broken(Failure.UNEXPECTED, f"{answer} came unasked")
         self._wire.write(octets)
-        return await self._take(count)
+        return self._wire.answers(count, within=self._terms.command)
 
     async def _push(self, piece: bytes) -> None:
         """Write octets of a message. Raises Broken, but not where an answer came before the connection ended."""

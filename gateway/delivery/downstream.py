@@ -129,7 +129,7 @@ class SmtpDelivery:
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         try:
             ends = asyncio.get_running_loop().time() + self._manner.patience.transfer - spent
-            refusal = await self._lease.run(partial(self._hand_over_by, ends, envelope, stamped), ends=ends)
+            refusal = await self._lease.run(partial(self._hand_over, ends, envelope, stamped), ends=ends)
             return refusal or await self._conclude(envelope)
         except (Broken, TimeoutError) as error:
             return self._failed(error)
@@ -158,16 +158,13 @@ class SmtpDelivery:
             return RECIPIENT_OK
         return outcome.to_sender(Step.RCPT, answer)
 
-    async def _hand_over_by(self, ends: float, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
-        """asyncio.timeout would do as well, but make a timer and a context for each message."""
-        session.limit.until(ends)
-        try:
-            return await self._hand_over(envelope, stamped, session)
-        finally:
-            session.limit.until(NEVER)
+    async def _hand_over(self, ends: float, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
+        """Everything to our final dot. An outcome is a refusal on the way there.
 
-    async def _hand_over(self, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
-        """Everything to our final dot. An outcome is a refusal on the way there."""
+        asyncio.timeout would do as well as the limit, which ends with this step or the lease, but make a timer and a
+        context for each message.
+        """
+        session.limit.until(ends)
         need = await needed(envelope, stamped, session.capabilities)
         lacking = _lacking(need, envelope, session.capabilities)
         if lacking is not None:
@@ -194,6 +191,7 @@ class SmtpDelivery:
     async def _conclude(self, envelope: Envelope) -> Outcome:
         session = self._lease.session
         assert session is not None, "the message was handed over in a session"
+        session.limit.until(NEVER)
         count = len(envelope.recipients) if self._manner.protocol is Protocol.LMTP else 1
         answers = await session.final_answers(count, within=self._manner.patience.final)
         return _answered(Step.DOT, outcome.combined(answers), session)

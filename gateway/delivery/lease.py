@@ -66,6 +66,7 @@ class Lease:
             self._pool.unhold()
         if self.session is not None:
             session, self.session = self.session, None
+            session.limit.until(NEVER)
             self._pool.give_back(session)
 
     async def _take_before(self, ends: float, take: Callable[[str], Awaitable[Client]]) -> Client:

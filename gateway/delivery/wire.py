@@ -35,20 +35,24 @@ class Wire(asyncio.Protocol):
         self.broken: Broken | None = None
 
     @property
+    def is_open(self) -> bool:
+        """What is written now may be read."""
+        return self.broken is None and self._transport is not None and not self._transport.is_closing()
+
+    @property
     def unread(self) -> int:
         """The number of answers that nobody has taken yet."""
         return len(self._reader.answers)
 
     def write(self, data: bytes) -> None:
-        self._check()
-        self._burst.write(cast(asyncio.Transport, self._transport), data)
+        self._burst.write(self._standing(), data)
 
     async def drained(self) -> None:
         """Wait until the other side has taken most of what was written, a turn of the loop at least: an answer or the
         end of the connection may be here, and nobody else would look."""
         self._burst.leave()
         await (asyncio.sleep(0) if self._writable is None else self._writable)
-        self._check()
+        self._standing()
 
     async def answers(self, count: int, *, within: float) -> list[Answer]:
         """Take the next `count` answers. Raises Broken when the connection ends before them, and when they are not here
@@ -56,13 +60,18 @@ class Wire(asyncio.Protocol):
         answers, deadline, self._patience = self._reader.answers, self._loop.time() + within, within
         try:
             while len(answers) < count:
-                self._check()
+                self._standing()
                 self._watchdog.until(deadline)
                 self._waiter = self._loop.create_future()
                 await self._waiter
         finally:
             self._watchdog.until(NEVER)
-        return [answers.popleft() for _ in range(count)]
+        return self.taken(count)
+
+    def taken(self, count: int) -> list[Answer]:
+        """The next `count` answers, which are here."""
+        popleft = self._reader.answers.popleft
+        return [popleft() for _ in range(count)]
 
     async def start_tls(self, context: ssl.SSLContext, name: str | None, *, within: float) -> None:
         """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
@@ -115,11 +124,13 @@ class Wire(asyncio.Protocol):
         self._wake(self._writable)
         self._writable = None
 
-    def _check(self) -> None:
+    def _standing(self) -> asyncio.Transport:
+        """Raises Broken where what is written now goes nowhere."""
         if self.broken is not None:
             raise Broken(self.broken.failure, str(self.broken))
-        if self._transport is None or self._transport.is_closing():  # what is written now goes nowhere
+        if self._transport is None or self._transport.is_closing():
             raise Broken(Failure.LOST, "the connection has ended")
+        return self._transport
 
     def _expire(self) -> None:
         self._break(Broken(Failure.TIMEOUT, f"no answer in {self._patience:g} s"))

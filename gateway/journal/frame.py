@@ -6,12 +6,13 @@ something else now, and does not count as recorded.
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, MsgspecError, Struct
+from msgspec.structs import asdict
 
 from gateway.facts import Stage, all_plain
-from gateway.journal.notation import from_json, to_json
+from gateway.journal.notation import reader, to_json
 from gateway.record import NO_BASIS, Record
 
 FORMAT = 1  # of frames: after an upgrade, workers of before may still drain
@@ -19,39 +20,59 @@ MAX_FRAME = 32_768  # octets; an ordinary one has 3,000
 MAX_MISSING = 1 << 48  # entries; a database's numbers end at 1 << 63, also where they are added up
 CUTS = ((1000, 50), (200, 10))  # characters kept of a text, items kept of a list
 
-NAMES = (
-    "event",
-    "id",
-    "connection",
-    "began",
-    "stage",
-    "client_ip",
-    "client_name",
-    "helo",
-    "sender",
-    "recipients",
-    "author",
-    "subject",
-    "message_id",
-    "size",
-    "action",
-    "dmarc_override",
-    "total",
-    "rules",
-    "shadow",
-    "candidate_action",
-    "candidate_rules",
-    "unscanned_by",
-    "rules_digest",
-    "panic",
-    "reply",
-    "next_hop",
-    "answer",
-    "queue_id",
-    "milliseconds",
-)
-LISTS = ("recipients", "rules", "shadow", "candidate_rules")
+
+class Values(Struct, frozen=True, array_like=True):
+    """What the journal has of a record: these of its fields, in this order."""
+
+    event: str
+    id: str
+    connection: str
+    began: float
+    stage: str
+    client_ip: str
+    client_name: str
+    helo: str
+    sender: str
+    recipients: tuple[str, ...]
+    author: str
+    subject: str
+    message_id: str
+    size: int
+    action: str
+    dmarc_override: str
+    total: float | None
+    rules: tuple[str, ...]
+    shadow: tuple[str, ...]
+    candidate_action: str
+    candidate_rules: tuple[str, ...]
+    unscanned_by: str
+    rules_digest: str
+    panic: bool
+    reply: str
+    next_hop: str
+    answer: str
+    queue_id: str
+    milliseconds: dict[str, float]
+
+
+NAMES = Values.__struct_fields__
 _values_of: Callable[[Record], tuple[Any, ...]] = attrgetter(*NAMES)
+
+
+class Frame(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What stands in a frame, in this order."""
+
+    form: Literal[1]  # FORMAT
+    glossary: str
+    missing: Annotated[int, Meta(ge=0, le=MAX_MISSING)]
+    settled: Stage
+    values: Values
+    facts: dict[str, Any]
+    cut: tuple[str, ...]
+    dmarc: dict[str, Any] | None
+
+
+_read = reader(Frame)
 
 
 class FrameError(ValueError):
@@ -61,7 +82,7 @@ class FrameError(ValueError):
 class Noted(Struct, frozen=True, kw_only=True):
     """A record as the journal's process has it."""
 
-    values: Mapping[str, Any]  # of NAMES; LISTS are tuples
+    values: Mapping[str, Any]  # of NAMES
     facts: Mapping[str, Any]  # as JSON has them
     cut: tuple[str, ...]  # the facts that are not whole
     settled: Stage
@@ -78,28 +99,21 @@ def encode(record: Record, glossary: str, missing: int = 0) -> bytes:
     return frame if len(frame) <= MAX_FRAME else _encode_cut(record, head)
 
 
-def decode(frame: bytes) -> Noted:
+def decode(octets: bytes) -> Noted:
     """Raises FrameError."""
     try:
-        version, glossary, missing, settled, values, facts, cut, dmarc = from_json(frame)
-        if version != FORMAT:
-            raise FrameError(f"it has the form {version}, and {FORMAT} is known here")
-        if not 0 <= missing <= MAX_MISSING:
-            raise FrameError(f"it says that {missing} are missing")
-        named = dict(zip(NAMES, values, strict=True))
-        for name in LISTS:
-            named[name] = tuple(named[name])
-        return Noted(
-            values=named,
-            facts=dict(facts),
-            cut=tuple(map(str, cut)),
-            settled=Stage(settled),
-            dmarc=dmarc,
-            glossary=str(glossary),
-            missing=int(missing),
-        )
-    except (ValueError, TypeError, RecursionError) as error:
+        frame = _read(octets)
+    except (MsgspecError, ValueError, RecursionError) as error:
         raise FrameError(str(error)) from error
+    return Noted(
+        values=asdict(frame.values),
+        facts=frame.facts,
+        cut=frame.cut,
+        settled=frame.settled,
+        dmarc=frame.dmarc,
+        glossary=frame.glossary,
+        missing=frame.missing,
+    )
 
 
 def _encode_cut(record: Record, head: tuple[Any, ...]) -> bytes:

@@ -22,14 +22,17 @@ class Insertion:
         """`common` is how many columns a batch has in common."""
         self._table = table
         self._names = tuple(column.name for column in table.c if not column.primary_key)
-        self._values_of = itemgetter(*self._names[common:])
-        self._lists = tuple(column.name for column in table.c if isinstance(column.type, JSON))
+        own = self._names[common:]
+        self._values_of = itemgetter(*own)
+        self._lists = tuple(place for place, name in enumerate(own) if isinstance(table.c[name].type, JSON))
         self._statement = ""
 
     def values(self, row: Mapping[str, Any]) -> Values:
         """The row as the driver takes it, which needs far less room while it waits for the others of its batch."""
-        values: Values = self._values_of({**row, **{name: to_text(row[name]) for name in self._lists}})
-        return values
+        values = list(self._values_of(row))
+        for place in self._lists:
+            values[place] = to_text(values[place])
+        return tuple(values)
 
     def put(self, connection: Connection, rows: Iterable[Values], *common: Any) -> None:
         """`common` are the values that the batch has in common."""

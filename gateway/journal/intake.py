@@ -11,6 +11,8 @@ from msgspec import Struct
 from gateway.journal.frame import MAX_FRAME
 
 LULL = 0.05  # seconds in which entries gather: to be woken for each costs more than to take it
+LONGEST_LULL = 4 * LULL  # where few come: what comes at once then fits into the queues of the workers
+FEW = 4  # entries in a lull: the next one is longer then
 MANY = 32  # entries in a lull, a third of what the kernel holds as it comes: the next one is shorter then
 LAST_BREATH = 3.0  # seconds that the process has once it is told to end
 
@@ -69,7 +71,7 @@ class Intake:
         `idle` seconds. The end of the feed, where all workers and the supervisor are gone, is an end as well."""
         frames: list[bytes] = []
         deadline = time.monotonic() + self._batches.seconds
-        before = 0  # frames that were here before the last lull
+        before = quiet = 0  # frames that were here before the last lull; looks in a row at which few had come
         while len(frames) < self._batches.size and not self._ending.is_near:
             frame = self._next()
             if frame is not None:
@@ -78,11 +80,12 @@ class Intake:
                 if not self._comes(idle):
                     break
                 deadline = time.monotonic() + self._batches.seconds
-            elif time.monotonic() >= deadline:
+            elif (left := deadline - time.monotonic()) <= 0:
                 break
             else:
-                self._ending.pause(LULL / (1 + (len(frames) - before) // MANY))
-                before = len(frames)
+                came, before = len(frames) - before, len(frames)
+                quiet = quiet + 1 if came < FEW else 0
+                self._ending.pause(min(_lull(came, quiet), left))
         return frames
 
     def _next(self) -> bytes | None:
@@ -100,3 +103,8 @@ class Intake:
     def _comes(self, seconds: float) -> bool:
         """Wait for something to come."""
         return bool(select.select([self._socket, self._ending.woken], [], [], seconds)[0])
+
+
+def _lull(came: int, quiet: int) -> float:
+    """Seconds until the next look, where so many came before this one, and few before each of the last `quiet`."""
+    return min(LULL * quiet, LONGEST_LULL) if quiet else LULL / (1 + came // MANY)

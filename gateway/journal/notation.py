@@ -4,10 +4,13 @@ Texts may have octets that are no UTF-8, as lone surrogates: the fast way takes 
 """
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from msgspec import DecodeError
+from msgspec import DecodeError, ValidationError, convert
 from msgspec.json import Decoder, Encoder
+
+T = TypeVar("T")
 
 _encode = Encoder(enc_hook=str).encode  # addresses are texts
 _decode = Decoder().decode
@@ -38,3 +41,18 @@ def from_json(octets: bytes | str) -> Any:
         return _decode(octets)
     except DecodeError:
         return json.loads(octets)
+
+
+def reader(shape: type[T]) -> Callable[[bytes], T]:
+    """What makes values of that shape of octets. It raises MsgspecError, ValueError, RecursionError."""
+    decode = Decoder(shape).decode
+
+    def read(octets: bytes) -> T:
+        try:
+            return decode(octets)
+        except ValidationError:
+            raise
+        except DecodeError:
+            return convert(json.loads(octets), shape)
+
+    return read

@@ -14,6 +14,7 @@ from gateway.journal.frame import Noted
 from gateway.journal.glossary import Glossary
 from gateway.journal.notation import to_ascii
 from gateway.journal.personal import hidden_facts
+from gateway.record import hundredths
 from gateway.system.redaction import Redactable, Redaction, redactor
 
 MESSAGE_LISTS = ("recipients", "rules", "shadow", "candidate_rules", "unrecorded")
@@ -44,12 +45,12 @@ class RowMaker:
         hidden = self._hidden(noted)
         message = {
             **values,
-            "milliseconds": {step: round(duration, 2) for step, duration in values["milliseconds"].items()},
+            "milliseconds": hundredths(values["milliseconds"]),
             "author_domain": noted.facts.get("author.domain", ""),
             "reply_class": _reply_class(values["reply"]),
             "vocabulary": noted.glossary,
             "settled": int(noted.settled),
-            "unrecorded": sorted(hidden.union(noted.cut)),
+            "unrecorded": sorted({*hidden, *noted.cut}),
             "facts": to_ascii(self._kept(noted, hidden)),
         }
         found = evaluation(noted.values, noted.facts, noted.dmarc)
@@ -96,7 +97,7 @@ def clean_text(text: str) -> str:
 def _clean(row: Row, sequences: Iterable[str]) -> Row:
     """The row, every text in it cleaned, and every one of these sequences a list."""
     for name in sequences:
-        row[name] = _clean_items(row[name])
+        row[name] = _clean_items(row[name]) if row[name] else []  # as most are
     together = "".join([value for value in row.values() if type(value) is str])
     if clean_text(together) == together:  # so is each alone: one look at all is what an ordinary row takes
         return row
@@ -104,8 +105,6 @@ def _clean(row: Row, sequences: Iterable[str]) -> Row:
 
 
 def _clean_items(items: Iterable[Any]) -> list[Any]:
-    if not items:  # as most are
-        return []
     return [
         clean_text(item) if type(item) is str else _clean_items(item) if type(item) is list else item for item in items
     ]

@@ -100,7 +100,7 @@ class Writer:
             rows = self._maker.rows(noted)
             dmarc = self._evaluations.values(rows.dmarc) if rows.dmarc else None
             return Ready(rows.message["id"], self._messages.values(rows.message), dmarc)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise FrameError(f"{type(error).__name__}: {error}") from error
 
     def _write_singly(self, batch: Sequence[Ready], dropped: Counter[Dropped]) -> int:

@@ -21,7 +21,11 @@ def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdi
     `earlier` is the verdict of the stages before: its hits, scores and action are carried on, and a rule that matched
     once is not counted again (rules of the RCPT stage run for each recipient).
     """
-    known: dict[str, FactValue] = {**rules.absent, **facts}
+    return decide_on(rules, stages, {**rules.absent, **facts}, earlier)
+
+
+def decide_on(rules: RuleSet, stages: Iterable[Stage], known: dict[str, FactValue], earlier: Verdict) -> Verdict:
+    """As `decide`, on the absent facts too; the total is put among them."""
     verdict = earlier
     for stage in stages:
         if of_stage := rules.by_stage[stage]:

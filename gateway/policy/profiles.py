@@ -28,7 +28,7 @@ class Profiles(Struct, frozen=True):
 
     def name_for(self, domain: str) -> str:
         """The name of a domain's profile; "" without one."""
-        return configured_for(domain, self.domains) or ""
+        return (configured_for(domain, self.domains) or "") if self.domains else ""
 
     def rules_for(self, domain: str) -> RuleSet:
         return self.named.get(self.name_for(domain), self.default)

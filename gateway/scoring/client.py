@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Iterator
 from enum import StrEnum
 from errno import EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM
-from typing import Protocol
+from itertools import chain, islice
+from typing import Protocol, cast
 
 from msgspec import Struct
 
@@ -15,8 +16,7 @@ from gateway.scoring.hosts import TcpAddress, UnixAddress
 from gateway.scoring.lesson import Lesson, Told, parse_told, tell_fields
 from gateway.scoring.spamc import Command, CutOff, Reply, ReplyError, ReplyParser, Score, parse_score, request
 
-READ = 16384  # octets a read; a whole reply is far smaller
-
+PIECES = 4  # that one write takes: the heads of the request and of the message, its Return-Path and up to 64 KiB of it
 
 # Connecting fails with these where this host has run out of something: a flood of mail can bring it to that.
 _OWN_SHORTAGES = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN})
@@ -91,64 +91,120 @@ class Spamd(Struct, frozen=True):
         return Failure(Fault.NONSENSE, "the answer to PING is not PONG")
 
     async def _ask(self, head: bytes, message: Payload | None) -> Reply | Failure:
+        loop, patience = asyncio.get_running_loop(), self.patience
+        began, exchange = loop.time(), _Exchange(loop)
         try:
-            async with asyncio.timeout(self.patience.total):
-                connection = await self._open()
-                if isinstance(connection, Failure):
-                    return connection
-                return _checked(await _exchange(*connection, head, message))
+            async with asyncio.timeout_at(began + min(patience.connect, patience.total)) as limit:
+                await self._connect(loop, exchange)
+                limit.reschedule(began + patience.total)
+                return _checked(await exchange.hold(head, message))
         except TimeoutError:
-            return Failure(Fault.TIMEOUT, f"no reply within {self.patience.total:g} s")
-        except CutOff as error:
-            return Failure(Fault.BROKEN, str(error))
-        except ReplyError as error:
-            return Failure(Fault.NONSENSE, str(error))
+            return self._late(exchange)
         except OSError as error:
-            return Failure(Fault.BROKEN, _words(error))
+            return Failure(exchange.fault_of(error), _words(error))
+        finally:
+            exchange.abort()
 
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | Failure:
-        try:
-            async with asyncio.timeout(self.patience.connect):
-                return await self._connect()
-        except TimeoutError:
-            return Failure(Fault.UNREACHABLE, f"no connection within {self.patience.connect:g} s")
-        except OSError as error:
-            fault = Fault.SHORTAGE if error.errno in _OWN_SHORTAGES else Fault.UNREACHABLE
-            return Failure(fault, _words(error))
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, loop: asyncio.AbstractEventLoop, exchange: "_Exchange") -> None:
         match self.address:
             case UnixAddress(path):
-                return await asyncio.open_unix_connection(path)
+                await loop.create_unix_connection(lambda: exchange, path)
             case TcpAddress(host, port):
-                return await asyncio.open_connection(host, port)
+                await loop.create_connection(lambda: exchange, host, port)
+
+    def _late(self, exchange: "_Exchange") -> Failure:
+        if exchange.is_connected or self.patience.total <= self.patience.connect:
+            return Failure(Fault.TIMEOUT, f"no reply within {self.patience.total:g} s")
+        return Failure(Fault.UNREACHABLE, f"no connection within {self.patience.connect:g} s")
 
 
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes, message: Payload | None
-) -> Reply:
-    """Send a request, and close our half: spamd reads lines, and a last line without an end would keep it waiting."""
-    try:
-        writer.write(head)
-        for chunk in message.chunks() if message else ():
-            writer.write(chunk)
-            await writer.drain()
-        writer.write_eof()
-        return await _read_reply(reader)
-    finally:
-        writer.transport.abort()
+class _Exchange(asyncio.Protocol):
+    """The asyncio side of one request and its reply: nothing of what asyncio's streams do besides."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._parser = ReplyParser()
+        self._reply: asyncio.Future[Reply | Failure] = loop.create_future()
+        self._transport: asyncio.Transport | None = None
+        self._writable: asyncio.Future[None] | None = None  # there while the other side takes nothing
+
+    @property
+    def is_connected(self) -> bool:
+        return self._transport is not None
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nobody takes what is sent."""
+        return self._reply.done() or self._transport is None or self._transport.is_closing()
+
+    def fault_of(self, error: OSError) -> Fault:
+        """What it is that failed."""
+        if self.is_connected:
+            return Fault.BROKEN
+        return Fault.SHORTAGE if error.errno in _OWN_SHORTAGES else Fault.UNREACHABLE
+
+    async def hold(self, head: bytes, message: Payload | None) -> Reply | Failure:
+        """Send a request, and close our half: spamd reads lines, and a last line without an end would keep it waiting.
+        Raises OSError where the message cannot be read."""
+        assert self._transport
+        chunks = chain((head,), message.chunks() if message else ())
+        while not self._is_over and (pieces := tuple(islice(chunks, PIECES))):
+            self._transport.writelines(pieces)
+            if self._writable is not None:
+                await self._writable
+        if not self._is_over:
+            self._transport.write_eof()
+        return await self._reply
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._reply.done():
+            try:
+                self._settle(self._parser.feed(data))
+            except ReplyError as error:
+                self._settle(_unbelievable(error))
+
+    def eof_received(self) -> None:
+        try:
+            self._settle(self._parser.end())
+        except ReplyError as error:
+            self._settle(_unbelievable(error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._settle(Failure(Fault.BROKEN, str(exc) if exc else "the connection ended"))
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def _settle(self, outcome: Reply | Failure | None) -> None:
+        """What came of it, if that is known now: nothing more is sent."""
+        if outcome is None or self._reply.done():
+            return
+        self._reply.set_result(outcome)
+        self.resume_writing()
 
 
-async def _read_reply(reader: asyncio.StreamReader) -> Reply:
-    parser = ReplyParser()
-    while data := await reader.read(READ):
-        if reply := parser.feed(data):
-            return reply
-    return parser.end()
+def _unbelievable(error: ReplyError) -> Failure:
+    return Failure(Fault.BROKEN if isinstance(error, CutOff) else Fault.NONSENSE, str(error))
 
 
-def _checked(reply: Reply) -> Reply | Failure:
-    return reply if reply.code == 0 else Failure(Fault.REFUSED, f"{reply.code} {reply.text}"[:200])
+def _checked(reply: Reply | Failure) -> Reply | Failure:
+    if isinstance(reply, Failure) or reply.code == 0:
+        return reply
+    return Failure(Fault.REFUSED, f"{reply.code} {reply.text}"[:200])
 
 
 def _words(error: OSError) -> str:

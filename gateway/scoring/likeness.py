@@ -27,4 +27,5 @@ def fingerprint(message: Whole | Excerpt) -> bytes:
 
 def timeless(ours: bytes) -> bytes:
     """Our fields, of which the last is Received, without its id and its time."""
-    return _moment_re.sub(rb"\1\r\n", ours)
+    moment = _moment_re.search(ours)
+    return ours[: moment.start()] + moment[1] + b"\r\n" if moment else ours

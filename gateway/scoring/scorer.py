@@ -46,6 +46,7 @@ class Scorer:
         random: Random,
     ) -> None:
         self._hosts = {host.address: host for host in hosts}
+        self._addresses = {address: parse_address(address) for address in self._hosts}
         self._limits = limits
         self._user = user
         self._clock = clock
@@ -94,7 +95,7 @@ class Scorer:
 
     def _spamd(self, address: str, remaining: float) -> Spamd:
         patience = Patience(connect=self._limits.connect, total=min(self._limits.attempt, remaining))
-        return Spamd(parse_address(address), patience, self._user)
+        return Spamd(self._addresses[address], patience, self._user)
 
     def _explain(self, failures: Mapping[str, Failure]) -> Unscored:
         """What it means that no host gave a score: what this message met with, and what was known of the others."""

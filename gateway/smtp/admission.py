@@ -19,7 +19,7 @@ from gateway.system.hostcounts import CONNECTIONS, HostCounts
 
 Address = IPv4Address | IPv6Address
 
-KEPT_CLIENTS = 512  # whose limits are kept ready: most mail comes from a few
+KEPT_CLIENTS = 512  # whose places are kept ready: most mail comes from a few
 
 
 class Limit(StrEnum):
@@ -49,6 +49,9 @@ class Place(Struct, frozen=True):
     keys: tuple[int, ...]
 
 
+LIMITS = (Limit.ADDRESS, Limit.PREFIX, Limit.CONNECTIONS)  # of a stranger: the narrowest first, its refusal tells most
+
+
 class Admission:
     """The limits of `settings` are the host's. They hold for strangers; others are counted, and always let in."""
 
@@ -56,7 +59,12 @@ class Admission:
         self._settings = settings
         self._counts = counts
         self._all = counts.key(CONNECTIONS)
-        self._limits = lru_cache(KEPT_CLIENTS)(self._limits_of)
+        self._most = (
+            settings.max_connections_per_address,
+            settings.max_connections_per_prefix,
+            settings.max_connections,
+        )
+        self._place = lru_cache(KEPT_CLIENTS)(self._place_of)
 
     @property
     def connections(self) -> int:
@@ -67,27 +75,16 @@ class Admission:
         """Count a connection of this client, or say why not."""
         if role is not Role.STRANGER:
             return Place((self._all,) if self._counts.add(self._all) else ())
-        limits = self._limits(ip)
-        for limit, key, most in limits:  # before anything is counted: a refusal takes nothing from others
-            if self._counts.total(key) >= most:
-                return limit
-        held: list[int] = []
-        for limit, key, most in limits:
-            if not self._counts.claim(key, most):
-                self.leave(Place(tuple(held)))
-                return limit
-            held.append(key)
-        return Place(tuple(held))
+        place = self._place(ip)
+        full = self._counts.full_among(place.keys, self._most)  # before: a refusal takes nothing from others
+        if full is None:
+            full = self._counts.claim_each(place.keys, self._most)
+        return place if full is None else LIMITS[full]
 
     def leave(self, place: Place) -> None:
-        for key in place.keys:
-            self._counts.leave(key)
+        self._counts.leave_each(place.keys)
 
-    def _limits_of(self, ip: Address) -> tuple[tuple[Limit, int, int], ...]:
-        """Each limit with what is counted under it; the narrowest first, since its refusal tells most."""
-        limits, key = self._settings, self._counts.key
-        return (
-            (Limit.ADDRESS, key(f"IPv{ip.version} address {int(ip):x}"), limits.max_connections_per_address),
-            (Limit.PREFIX, key(limits.network_of(ip)), limits.max_connections_per_prefix),
-            (Limit.CONNECTIONS, self._all, limits.max_connections),
-        )
+    def _place_of(self, ip: Address) -> Place:
+        """In the order of the limits."""
+        address = self._counts.key(f"IPv{ip.version} address {int(ip):x}")
+        return Place((address, self._counts.key(self._settings.network_of(ip)), self._all))

@@ -104,10 +104,13 @@ class Collection:
         if chunk.is_last:
             self._chunks.end()
 
-    async def clean_text(self) -> CleanText | None:
-        """What goes on in place of the message; None where the message itself does."""
-        if self._intake.is_clean:
-            return None
+    @property
+    def is_clean(self) -> bool:
+        """The message itself goes on."""
+        return self._intake.is_clean
+
+    async def clean_text(self) -> CleanText:
+        """What goes on in its place."""
         return await clean_text(self.spool, max_line=self._settings.max_line)
 
     def close(self) -> None:

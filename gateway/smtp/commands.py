@@ -6,6 +6,7 @@ NOTIFY, ORCPT), RFC 8689 (REQUIRETLS). What cannot be accepted comes back as the
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.envelope import BodyType, Envelope, PathError, Recipient, parse_forward_path, parse_reverse_path
@@ -17,6 +18,7 @@ from gateway.smtp.offer import Offer
 # RFC 5321 section 4.5.3.1.4 gives 512 octets; SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
 MAX_LINE = 2048
 MAX_HELO = 255  # octets, RFC 5321 section 4.5.3.1.2
+KEPT_LINES = 256  # that were split are kept: most but those of MAIL come again
 XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"  # an expression for one character, RFC 3461 section 4
 
 _control_re = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -33,6 +35,7 @@ _ret_re = re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE | re.ASCII)
 _size_re = re.compile(r"[0-9]{1,20}\Z")
 
 
+@lru_cache(KEPT_LINES)
 def split_command(line: bytes) -> tuple[str, str] | BadLine:
     """The verb in upper case, and its argument without spaces around it."""
     try:

@@ -156,7 +156,8 @@ class Dialogue:
 
     async def _next_line(self) -> bytes | BadLine:
         self._await_client()
-        await self._outbox.room()
+        if self._outbox.is_blocked:
+            await self._outbox.room()
         line = await self._inbox.line(MAX_LINE)
         self._watchdog.until(NEVER)
         return line

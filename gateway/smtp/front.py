@@ -72,14 +72,12 @@ class Front:
 
     def ehlo(self, connection: Connection, *more: str) -> Greeting:
         """What this client is offered now; `more` is for its like alone."""
-        carried = self._carried()
-        extensions = {extension for extension in self._passed_on if extension in carried}
-        if not connection.tls:
-            extensions -= OVER_TLS
-        can_start_tls = self.tls is not None and connection.tls is None
-        more = (*more, "STARTTLS") if can_start_tls else more
-        return self._greeting(self._own | extensions, connection.role, more)
+        return self._greeting(frozenset(self._carried()), connection.role, connection.tls is not None, more)
 
-    def _make_greeting(self, extensions: frozenset[Extension], role: Role, more: tuple[str, ...]) -> Greeting:
+    def _make_greeting(self, carried: Set[str], role: Role, is_tls: bool, more: tuple[str, ...]) -> Greeting:  # noqa: FBT001
+        extensions = {extension for extension in self._passed_on if extension in carried}
+        if not is_tls:
+            extensions -= OVER_TLS
+            more = (*more, "STARTTLS") if self.tls is not None else more
         limits = self._limits if role is Role.STRANGER else replace(self._limits, transactions=None)
-        return ehlo(self.hostname, limits, extensions, *more)
+        return ehlo(self.hostname, limits, self._own | extensions, *more)

@@ -210,7 +210,8 @@ class Mailing:
     async def _process(self, collection: Collection) -> Reply:
         self.is_past_final_dot = True
         try:
-            return await self._visit.message(collection.spool, await collection.clean_text())
+            cleaned = None if collection.is_clean else await collection.clean_text()
+            return await self._visit.message(collection.spool, cleaned)
         finally:
             self.is_past_final_dot = False
             self._front.sessions.end_message()

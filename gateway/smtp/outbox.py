@@ -45,14 +45,15 @@ class Outbox:
 
     def flush(self) -> None:
         """Let what was said leave."""
+        if not self._said:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._said:
-            octets = b"".join(self._said)
-            self._said.clear()
-            if self.transport is not None and not self.transport.is_closing():
-                self._burst.write(self.transport, octets)
+        octets = b"".join(self._said)
+        self._said.clear()
+        if self.transport is not None and not self.transport.is_closing():
+            self._burst.write(self.transport, octets)
 
     def flush_now(self) -> None:
         """The same, before anything else is done to the connection."""

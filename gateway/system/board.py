@@ -9,6 +9,7 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 from threading import Lock
 from typing import Self
@@ -53,14 +54,13 @@ class Board:
         """`fd` is for those who are to see the same memory; -1 where nobody else is."""
         self.fd = fd
         self.layout = layout
-        self._memory = memory
+        self.memory = memory
         self._words = memoryview(memory).cast("Q")
         self._secret = bytes(memory[3 * WORD : 3 * WORD + SECRET_SIZE])
         self._mask = layout.entries - 1
         self._column = layout.column
         self._keys = [layout.first_region + number * 2 * layout.column for number in range(layout.regions)]
-        self._marks = slice(_HEAD * WORD, (_HEAD + layout.regions) * WORD)
-        self._seen: tuple[bytes, tuple[int, ...]] = (b"", ())  # the marks as they were, and the regions in use then
+        self.marks = slice(_HEAD * WORD, (_HEAD + layout.regions) * WORD)  # where it stands which regions are in use
 
     @classmethod
     def make(cls, *, regions: int, keys: int) -> Self:
@@ -108,15 +108,11 @@ class Board:
         """The process that had it is gone."""
         self._words[_HEAD + region] = 0
         first, length = self._keys[region] * WORD, 2 * self.layout.column * WORD
-        self._memory[first : first + length] = bytes(length)
+        self.memory[first : first + length] = bytes(length)
 
     def regions(self) -> tuple[int, ...]:
         """Those in use."""
-        marks, seen = self._memory[self._marks], self._seen
-        if marks != seen[0]:
-            words = memoryview(marks).cast("Q")
-            self._seen = seen = (marks, tuple(region for region, mark in enumerate(words) if mark))
-        return seen[1]
+        return _in_use(self.memory[self.marks])
 
     def key(self, name: str) -> int:
         """The key of a name. The hash is keyed, so that no client can choose addresses that share a window."""
@@ -155,8 +151,8 @@ class Region:
         """`keys` is where they begin in `words`."""
         self._board = board
         self._number = number
-        self._regions: tuple[int, ...] = ()  # those in use when it was last looked
-        self._beside: tuple[int, ...] = ()  # and of these all but this one
+        self._marks = b""  # of the board, when it was last looked
+        self._beside: tuple[int, ...] = ()  # the regions in use then, but for this one
         self._words = words
         self._keys = keys
         self._numbers = keys + board.layout.column
@@ -189,16 +185,38 @@ class Region:
             total += self._board.number(region, key)
         return total
 
+    def totals(self, keys: Sequence[int]) -> list[int]:
+        """The same of several keys."""
+        totals = [self._own.get(key, 0) for key in keys]
+        for region in self._in_use_beside():
+            for place, key in enumerate(keys):
+                totals[place] += self._board.number(region, key)
+        return totals
+
+    @property
+    def neighbours(self) -> int:
+        """How many other regions are in use."""
+        return len(self._in_use_beside())
+
     def _in_use_beside(self) -> tuple[int, ...]:
-        regions = self._board.regions()
-        if regions is not self._regions:  # the board gives the same tuple as long as nothing changes
-            self._regions = regions
-            self._beside = tuple(region for region in regions if region != self._number)
+        board = self._board
+        marks = board.memory[board.marks]
+        if marks != self._marks:
+            self._marks = marks
+            self._beside = tuple(region for region in _in_use(marks) if region != self._number)
         return self._beside
 
     def add(self, key: int, amount: int) -> bool:
         """Say so much more than before, or less; else as `post`."""
         return self.post(key, self._own.get(key, 0) + amount)
+
+    def add_each(self, keys: Sequence[int], amount: int) -> int | None:
+        """The same under several keys, or under none: then the place of the one for which there is no room."""
+        for place, key in enumerate(keys):
+            if not self.post(key, self._own.get(key, 0) + amount):
+                self.add_each(keys[:place], -amount)
+                return place
+        return None
 
     def post(self, key: int, number: int) -> bool:
         """Say a number, 0 for nothing; False where there is no room for one more key. Others see it before what is read
@@ -234,6 +252,10 @@ class Region:
             del self._own[key]
             self._words[self._numbers + entry] = 0  # the key stays there until another one takes the entry
             self._taken[entry] = 0
+
+
+def _in_use(marks: bytes) -> tuple[int, ...]:
+    return tuple(region for region, mark in enumerate(memoryview(marks).cast("Q")) if mark)
 
 
 def _layout(regions: int, keys: int) -> Layout:

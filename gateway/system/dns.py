@@ -88,8 +88,12 @@ class DnsResolver:
         self._channel = Channel(settings.servers, timeout=settings.timeout, tries=settings.tries)
 
     def cached(self, name: str, rrtype: str) -> Answer | None:
+        answer = self._cache.get((name, rrtype))  # most names come as they are kept
+        if answer is not None:
+            return answer
         folded = _folded(name)
-        answer = self._cache.get((folded, rrtype))
+        if folded != name:
+            answer = self._cache.get((folded, rrtype))
         return IMPOSSIBLE if answer is None and not is_name(folded) else answer
 
     async def query(self, name: str, rrtype: str) -> Answer:

@@ -4,6 +4,8 @@ A worker posts what it holds and then adds up what all hold: whoever finds the l
 is never exceeded, and where two come for the last place at once, it may be that neither gets it.
 """
 
+from collections.abc import Sequence
+
 from gateway.system.board import Region
 
 CONNECTIONS = "connections"  # of clients
@@ -46,6 +48,25 @@ class HostCounts:
             return False
         return True
 
+    def full_among(self, keys: Sequence[int], limits: Sequence[int]) -> int | None:
+        """The place of the first of these keys under which the host holds as much as its limit allows, or more."""
+        for place, total in enumerate(self._region.totals(keys)):
+            if total >= limits[place]:
+                return place
+        return None
+
+    def claim_each(self, keys: Sequence[int], limits: Sequence[int]) -> int | None:
+        """Hold one more under each, or nothing: then the place of the key whose limit, or lack of room, stands against
+        it. For one who has just seen that there is room."""
+        against = self._region.add_each(keys, 1)
+        if against is not None:
+            return against
+        for place, total in enumerate(self._region.totals(keys)):
+            if total > limits[place]:
+                self.leave_each(keys)
+                return place
+        return None
+
     def add(self, key: int, amount: int = 1) -> bool:
         """Hold so much more, whatever others hold; False where no further key can be counted."""
         return self._region.add(key, amount)
@@ -53,6 +74,10 @@ class HostCounts:
     def leave(self, key: int, amount: int = 1) -> None:
         """Hold so much less."""
         self._region.add(key, -amount)
+
+    def leave_each(self, keys: Sequence[int]) -> None:
+        """Hold one less under each."""
+        self._region.add_each(keys, -1)
 
 
 class Places:

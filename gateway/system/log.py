@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -20,13 +21,14 @@ from pydantic import Field, model_validator
 from gateway.record import Record
 from gateway.settings import Section
 from gateway.system import systemd
-from gateway.system.logline import Style, json_line, text_line
-from gateway.system.redaction import Redactable, Redaction, redactor, require_key
+from gateway.system.logline import Style, json_line, record_line, text_line
+from gateway.system.redaction import Redactable, Redaction, Redactor, redactor, require_key, unchanged
 
 MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
 MAX_WRITTEN_AT_ONCE = 2_500  # lines joined into one write
 LULL = 0.1  # seconds in which lines gather: handing the interpreter to the thread costs more than writing them
 LAST_WORDS = 2.0  # seconds that the end of the process waits for a reader of the log
+LOGGER = "mailward"  # the name that messages are logged by
 MAX_TRACE = 4000  # characters of a traceback
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))  # syslog(3)
@@ -87,6 +89,10 @@ class QueuedStream(logging.Handler):
             line = self.format(record)
         except (TypeError, ValueError, KeyError):  # a call whose arguments do not fit its text
             line = self.format(_unformatted(record))
+        self.put(line)
+
+    def put(self, line: str) -> None:
+        """Write it, unless too many wait by now."""
         if self._lines.qsize() >= self._limit:
             self._dropped += 1
             self._on_drop(1)
@@ -105,10 +111,9 @@ class QueuedStream(logging.Handler):
         while not ended:
             batch = [self._lines.get()]
             self._ending.wait(LULL)
-            while len(batch) < MAX_WRITTEN_AT_ONCE and not self._lines.empty():
-                batch.append(self._lines.get())
+            batch += [self._lines.get() for _ in range(min(self._lines.qsize(), MAX_WRITTEN_AT_ONCE - 1))]
             ended = batch[-1] is None
-            self._write("".join(f"{line}\n" for line in batch if line is not None))
+            self._write("\n".join([*(line for line in batch if line is not None), ""]))
             if self._dropped and not self._lines.qsize():
                 self._confess()
 
@@ -139,26 +144,48 @@ class LineFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             values = {**values, "trace": "".join(traceback.format_exception(*record.exc_info))[-MAX_TRACE:]}
         level = record.levelname.lower()
+        line = self._line(record.created, level, record.name, record.getMessage(), values)
+        return self._marked(line, record.levelno)
+
+    def of_message(self, record: Record, redact: Redactor) -> str:
+        """The line of a message now."""
+        now, level = time.time(), "info"
+        line = record_line(now, level, LOGGER, record) if self._shape is Format.JSON and redact is unchanged else ""
+        if not line:
+            values = redact(record.to_dict())
+            line = self._line(now, level, LOGGER, values.pop("event"), values)
+        return self._marked(line, logging.INFO)
+
+    def _line(self, when: float, level: str, logger: str, event: str, values: Mapping[str, Any]) -> str:
         if self._shape is Format.JSON:
-            line = json_line(record.created, level, record.name, record.getMessage(), values)
-        else:
-            line = text_line(record.created, level, record.name, record.getMessage(), values, self._where)
-        return f"<{_priority(record.levelno)}>{line}" if self._where is Style.JOURNAL else line
+            return json_line(when, level, logger, event, values)
+        return text_line(when, level, logger, event, values, self._where)
+
+    def _marked(self, line: str, level: int) -> str:
+        """As the journal of systemd takes it, where it goes there."""
+        return f"<{_priority(level)}>{line}" if self._where is Style.JOURNAL else line
 
 
 class MessageLog:
     """Writes the line of a message, redacted as the site chose."""
 
-    __slots__ = ("_logger", "_redact")
+    __slots__ = ("_logger", "_redact", "_root")
 
     def __init__(self, settings: LogSettings) -> None:
-        self._logger = logging.getLogger("mailward")
+        self._logger = logging.getLogger(LOGGER)
+        self._root = logging.getLogger()
         self._redact = redactor(settings.redact, settings.redact_key)
 
     def write(self, record: Record) -> None:
-        if self._logger.isEnabledFor(logging.INFO):
-            values = self._redact(record.to_dict())
-            self._logger.handle(_line_of(values.pop("event"), values))
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        match self._root.handlers:
+            case [QueuedStream(formatter=LineFormatter() as formatter) as stream]:
+                # Where logging would bring it, without half of the work: nobody asks from where in the code it comes.
+                stream.put(formatter.of_message(record, self._redact))
+            case _:
+                values = self._redact(record.to_dict())
+                self._logger.info(values.pop("event"), extra={"values": values})
 
 
 def start_logging(
@@ -184,14 +211,6 @@ def _style(fd: int, environ: Mapping[str, str]) -> Style:
 
 def _priority(level: int) -> int:
     return next(priority for least, priority in _PRIORITIES if level >= least)
-
-
-def _line_of(event: str, values: dict[str, Any]) -> logging.LogRecord:
-    """What Logger.info would make of them, with half of its work: a line a message, and nobody says where in the code
-    it was written."""
-    line = logging.LogRecord("mailward", logging.INFO, "", 0, event, None, None)
-    line.__dict__["values"] = values
-    return line
 
 
 def _unformatted(record: logging.LogRecord) -> logging.LogRecord:

@@ -10,7 +10,10 @@ from typing import Any
 
 import msgspec
 
+from gateway.record import Record
+
 MAX_LINE = 8192  # characters; a longer line has its values cut, and cut again where that was not enough
+MAX_RECORD = MAX_LINE - 100  # octets of a record that is written as it is: there is room for what stands before it
 CUTS = ((500, 20), (100, 5))  # characters kept of a text, items kept of a list; more is an attack or nobody's reading
 
 _bare_re = re.compile(r"[A-Za-z0-9@._:/+*%,<>-]+\Z")
@@ -33,6 +36,17 @@ def json_line(when: float, level: str, logger: str, event: str, values: Mapping[
     """One JSON object. Its strings are ASCII with everything else escaped, so it is one line whatever is in it."""
     head = {"time": _moment(when), "level": level, "logger": logger, "event": event}
     return _bounded({**head, **values, **head}, _encode)
+
+
+def record_line(when: float, level: str, logger: str, record: Record) -> str:
+    """The same of a record, made faster; "" where it is too long for that, or has what must be escaped."""
+    try:
+        octets = record.to_json()
+    except UnicodeEncodeError:
+        return ""
+    if len(octets) > MAX_RECORD or b"\x7f" in octets or not octets.isascii():
+        return ""
+    return f'{{"time":"{_moment(when)}","level":"{level}","logger":"{logger}",{octets[1:].decode("ascii")}'
 
 
 def text_line(when: float, level: str, logger: str, event: str, values: Mapping[str, Any], style: Style) -> str:

@@ -142,7 +142,7 @@ class Metrics:
     def _found(self, record: Record) -> None:
         for check, word in record.results.items():
             self._results.add(check, word)
-        for name in dict.fromkeys(word.partition(":")[0] for word in record.listings):
+        for name in dict.fromkeys([word.partition(":")[0] for word in record.listings]):
             self._dnslists.add(name, "listed")
         for name in record.failed_lists:
             self._dnslists.add(name, "failed")

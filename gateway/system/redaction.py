@@ -63,10 +63,11 @@ def redactor(choice: Mapping[Redactable, Redaction], key: str) -> Redactor:
                 kept[name] = _without(kept[name], named, in_text)
         return {name: value for name, value in kept.items() if value not in ("", ())}
 
-    return redact if changes else _unchanged
+    return redact if changes else unchanged
 
 
-def _unchanged(values: dict[str, Any]) -> dict[str, Any]:
+def unchanged(values: dict[str, Any]) -> dict[str, Any]:
+    """The redactor of a site that has nothing redacted."""
     return values
 
 

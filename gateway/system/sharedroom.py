@@ -4,34 +4,36 @@ Nobody may have as many as are free: a client alone gets half of all, nine that 
 there is one left for whoever comes next.
 """
 
+from functools import lru_cache
+
 from gateway.system.board import Region
-from gateway.system.hostcounts import HostCounts, Places
+from gateway.system.hostcounts import HostCounts
+
+KEPT_CLIENTS = 1024  # whose keys are kept ready: who comes now comes again, and each key is a hash
 
 
 class SharedRoom:
     """`name` is the same in all workers."""
 
     def __init__(self, region: Region, name: str, limit: int) -> None:
-        self._counts = HostCounts(region)
-        self._name = name
-        self._all = Places(self._counts, name, limit)
+        self._counts = counts = HostCounts(region)
+        self._limit = limit
+        self._all = counts.key(name)
+        self._key = lru_cache(KEPT_CLIENTS)(lambda client: counts.key(f"{name}: {client}"))
 
     @property
     def is_full(self) -> bool:
-        return self._all.are_full
+        return self._counts.total(self._all) >= self._limit
 
     def take(self, client: str) -> bool:
-        key, free = self._key(client), self._all.limit - self._all.taken
-        if self._counts.total(key) >= free or not self._all.take():
+        counts, key = self._counts, self._key(client)
+        if counts.total(key) >= self._limit - counts.total(self._all) or not counts.claim(self._all, self._limit):
             return False
-        if not self._counts.add(key):
-            self._all.leave()
+        if not counts.add(key):
+            counts.leave(self._all)
             return False
         return True
 
     def leave(self, client: str) -> None:
         self._counts.leave(self._key(client))
-        self._all.leave()
-
-    def _key(self, client: str) -> int:
-        return self._counts.key(f"{self._name}: {client}")
+        self._counts.leave(self._all)

@@ -112,8 +112,9 @@ class Spool:
 
     def close(self) -> None:
         """Safe to call twice, and while it is unloaded: a disk that hangs keeps its file until it answers."""
-        self._host.leave(self._counted)
-        self._counted = 0
+        if self._counted:
+            self._host.leave(self._counted)
+            self._counted = 0
         self._is_closed = True
         self._close_file()
 

@@ -3,7 +3,6 @@ the one who came first. Whoever brings a hundred takes one turn where one who br
 
 from collections import deque
 from collections.abc import Hashable, Iterator
-from itertools import zip_longest
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -26,9 +25,14 @@ class Turns(Generic[W]):
         return bool(self._clients)
 
     def __iter__(self) -> Iterator[tuple[W, float]]:
-        """Everyone as they stand now, each with the time since when his client goes without."""
-        queues = [[(waiter, client.since) for waiter in client.waiters] for client in self._clients.values()]
-        return (one for turn in zip_longest(*queues) for one in turn if one is not None)
+        """Everyone, each with the time since when his client goes without. Nobody joins, is served or leaves before the
+        end of it."""
+        turn, clients = 0, list(self._clients.values())
+        while clients:
+            for client in clients:
+                yield client.waiters[turn], client.since
+            turn += 1
+            clients = [client for client in clients if len(client.waiters) > turn]
 
     @property
     def first_since(self) -> float | None:

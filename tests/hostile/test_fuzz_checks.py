@@ -1,6 +1,7 @@
 """Fuzzed signatures, records and whole messages, before a DNS that lies: every check has a sound result."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 
@@ -14,6 +15,7 @@ from gateway.checks.arc.sets import parse_sets
 from gateway.checks.base import Check, Result, Subject
 from gateway.checks.dkim import DkimCheck, DkimSettings
 from gateway.checks.dkim.key import MAX_RSA_BITS, MIN_RSA_BITS, RSA_EXPONENTS, parse_key
+from gateway.checks.dkim.known import KnownForms
 from gateway.checks.dkim.signature import Signature, parse_signature, read_field
 from gateway.checks.dkim.status import SignatureError
 from gateway.checks.dkim.tags import TagError, base64, colon_list, number, parse_tags, unsigned
@@ -132,6 +134,21 @@ def test_signature_is_read_or_refused(octets: bytes, name: str) -> None:
         assert canonical_domain(signature.seal.key_name) == signature.seal.key_name
         assert is_within(signature.identity_domain, signature.seal.domain)
         assert "from" in signature.headers
+
+
+@fuzzed(120)
+@given(mutants(TAG_LISTS[:1]))
+def test_after_a_signature_its_mutant_is_read_as_it_is_without_one(octets: bytes) -> None:
+    forms = KnownForms()
+    forms.parse(Field(name="dkim-signature", raw=b"DKIM-Signature:" + TAG_LISTS[0] + b"\r\n"))
+    field = Field(name="dkim-signature", raw=b"DKIM-Signature:" + octets + b"\r\n")
+    try:
+        expected = signature_of(octets)
+    except SignatureError as error:
+        with pytest.raises(SignatureError, match=re.escape(error.reason)):
+            forms.parse(field)
+    else:
+        assert forms.parse(field) == expected
 
 
 @fuzzed(120)

@@ -162,3 +162,34 @@ async def test_name_without_an_address_is_unreachable():
     failure = await Spamd(parse_address("no-such-host.invalid:783"), LONG).ping()
     assert failure
     assert failure.fault is Fault.UNREACHABLE
+
+
+async def deaf_refusal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An answer that waits for no message, and takes none."""
+    writer.write(b"SPAMD/1.0 76 Bad header line: no\r\n")
+    writer.write_eof()
+    await asyncio.Event().wait()
+
+
+async def test_an_answer_is_heard_though_the_message_is_not_taken():
+    assert (await ask(deaf_refusal, message=LARGE)).fault is Fault.REFUSED
+
+
+async def test_asking_can_be_given_up_while_the_message_is_not_taken():
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    begun = asyncio.Event()
+
+    async def reads_little(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        begun.set()
+        await silence(reader, writer)
+
+    async with FakeSpamd(reads_little) as spamd:
+        asking = asyncio.create_task(Spamd(parse_address(spamd.address), LONG).score(Excerpt(b"x" * 30_000_000)))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.sleep(0)
+    assert complaints == []

@@ -41,6 +41,8 @@ LIMITS = {
     "a signature's field": "checks.dkim.signature MAX_FIELD",
     "digits of `l=`": "checks.dkim.signature MAX_LENGTH_DIGITS",
     "digits of `t=` and `x=`": "checks.dkim.signature MAX_TIME_DIGITS",
+    "known forms of signatures": "checks.dkim.known MAX_FORMS",
+    "a form that is known": "checks.dkim.known MAX_FORM",
     "records of one key": "checks.dkim.verify MAX_KEY_RECORDS",
     "a key record": "checks.dkim.key MAX_RECORD",
     "a key": "checks.dkim.key MAX_KEY",

@@ -1,5 +1,6 @@
 """Who is let in: by the connections of the host, of an address and of a network."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -44,16 +45,16 @@ class Claimed(HostCounts):
 
     claims = 0
 
-    def claim(self, key: int, limit: int, amount: int = 1) -> bool:
+    def claim_each(self, keys: Sequence[int], limits: Sequence[int]) -> int | None:
         self.claims += 1
-        return super().claim(key, limit, amount)
+        return super().claim_each(keys, limits)
 
 
 def test_refused_client_is_counted_nowhere_even_for_a_moment() -> None:
     counts = Claimed(Region.private())
     door = Admission(SessionSettings(max_connections_per_prefix=1), counts)
     assert isinstance(come(door, "192.0.2.1"), Place)
-    claimed = counts.claims
+    assert (claimed := counts.claims)
     assert come(door, "192.0.2.2") is Limit.PREFIX
     assert counts.claims == claimed
 

@@ -1,5 +1,6 @@
 """Records: what is noted of a message, of a refused recipient and of a message that never came."""
 
+import json
 from ipaddress import ip_address
 from typing import Any
 
@@ -186,3 +187,15 @@ def test_a_message_is_noted_with_the_facts_it_was_judged_by(facts: dict[str, Any
 
 def test_the_basis_is_not_for_the_log() -> None:
     assert "basis" not in noted({"subject": "hi"}).to_dict()
+
+
+@pytest.mark.parametrize("known", [{}, {"answers": NO_ANSWERS, "outcome": Outcome(reply=reply("550 5.7.1", "no"))}])
+def test_a_record_as_json_is_the_record_as_values(known: dict[str, Any]) -> None:
+    given = {"answers": Answers(results={"dkim": DkimResult()}, milliseconds={"dkim": 1.2345}), **known}
+    record = noted({"dkim.result": "pass", "spam.result": "scored", "spam.symbols": ("A", "B")}, **given)
+    assert list(json.loads(record.to_json()).items()) == list(json.loads(json.dumps(record.to_dict())).items())
+
+
+def test_a_record_without_results_and_recipients_is_json_too() -> None:
+    record = Record(event=Event.LOST, connection="c1", began=7.0, stage="data", client_ip="192.0.2.1")
+    assert json.loads(record.to_json()) == record.to_dict()

@@ -6,7 +6,7 @@ from functools import lru_cache
 from gateway.checks.arc.chain import Evidence, judge
 from gateway.checks.arc.grounds import Grounds
 from gateway.checks.arc.result import FACTS, NO_CHAIN, ArcResult
-from gateway.checks.arc.sets import SEAL, ArcSet, parse_sets
+from gateway.checks.arc.sets import RESULTS, SEAL, SIGNATURE, ArcSet, parse_sets
 from gateway.checks.arc.settings import ArcSettings
 from gateway.checks.arc.status import ChainStatus
 from gateway.checks.arc.trust import NOBODY, vouching
@@ -17,6 +17,8 @@ from gateway.checks.dkim.lookup import hash_body, look_up_keys
 from gateway.checks.dkim.status import SignatureError
 from gateway.message import Message
 from gateway.system.dns import Resolver
+
+_FIELDS = frozenset({RESULTS, SIGNATURE, SEAL})
 
 
 class ArcCheck:
@@ -30,6 +32,10 @@ class ArcCheck:
         self._resolver = resolver
         self._clock = clock
         self._parse_key = lru_cache(settings.key_cache_size)(parse_key)
+
+    def known(self, subject: Subject) -> ArcResult | None:
+        """Most messages have no chain."""
+        return NO_CHAIN if subject.message is None or _FIELDS.isdisjoint(subject.message.by_name) else None
 
     async def __call__(self, subject: Subject) -> ArcResult:
         if subject.message is None:

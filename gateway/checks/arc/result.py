@@ -33,7 +33,7 @@ class ArcResult:
 
     def facts(self) -> dict[str, FactValue]:
         return {
-            "arc.result": self.result.value,
+            "arc.result": str(self.result),
             "arc.length": self.length,
             "arc.sealer": self.sealer,
             "arc.sealers": self.sealers,
@@ -47,7 +47,7 @@ class ArcResult:
             return ()
         oldest = () if self.oldest_pass is None else (Property("header", "oldest-pass", str(self.oldest_pass)),)
         comment = f"i={self.length}" if self.length else ""
-        return (MethodResult("arc", self.result.value, reason=self.reason, properties=oldest, comment=comment),)
+        return (MethodResult("arc", str(self.result), reason=self.reason, properties=oldest, comment=comment),)
 
     def report(self) -> Any:
         return {

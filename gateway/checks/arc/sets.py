@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from gateway.checks.dkim.signature import Seal, Signature, expiry, message_signature, read_field, required, seal
+from gateway.checks.dkim.signature import Seal, Signature, message_signature, read_field, required, seal, times
 from gateway.checks.dkim.status import SignatureError
 from gateway.checks.dkim.tags import TagError, Tags
 from gateway.message import Field, Message
@@ -44,10 +44,10 @@ def parse_sets(message: Message, *, limit: int) -> tuple[ArcSet, ...]:
     """The sets of a message, from the first to the newest; none where it has no ARC fields. Raises SignatureError where
     their form makes the chain fail."""
     kinds = [message.named(name) for name in (RESULTS, SIGNATURE, SEAL)]
-    if max(map(len, kinds)) > limit:
-        raise SignatureError(f"it has more than {limit} sets")
     if not any(kinds):
         return ()
+    if max(map(len, kinds)) > limit:
+        raise SignatureError(f"it has more than {limit} sets")
     try:
         results, signatures, seals = (_in_order([_part(field) for field in fields]) for fields in kinds)
         if not len(results) == len(signatures) == len(seals):
@@ -101,7 +101,7 @@ def _set(results: _Part, signature: _Part, sealed: _Part) -> ArcSet:
     instance, seal_field, tags = sealed
     if "h" in tags:
         raise SignatureError("a seal has h=")
-    expiry(tags)
+    times(tags)
     return ArcSet(
         results=results[1],
         signature=_signature(signature[1], signature[2]),

@@ -61,11 +61,13 @@ class BodyHasher:
 def hash_whole(body: bytes, plan: BodyPlan) -> BodyHash:
     """What a BodyHasher finds where the body is there in one piece, as most are: for half the work."""
     is_relaxed = plan.canon is Canon.RELAXED
-    text, _ = _without_line_ends(_reduced(body).removesuffix(b" ") if is_relaxed else body)
-    canonical = text + _LINE_END if text or not is_relaxed else b""
-    if plan.length is not None and plan.length > len(canonical):
-        return BodyHash(digest=b"", body_length=len(canonical))
-    return BodyHash(digest=hashlib.sha256(canonical[: plan.length]).digest(), body_length=len(canonical))
+    canonical = _ended(_reduced(body).removesuffix(b" ") if is_relaxed else body)
+    if is_relaxed and canonical == _LINE_END:
+        canonical = b""
+    length = len(canonical)
+    if plan.length is not None and plan.length > length:
+        return BodyHash(b"", length)
+    return BodyHash(hashlib.sha256(canonical[: plan.length]).digest(), length)
 
 
 class _Digests:
@@ -170,6 +172,13 @@ def _reduced(octets: bytes) -> bytes:
     while octets.rfind(b"  ") >= 0:
         octets = octets.replace(b"  ", b" ")
     return octets if octets.rfind(b" \r\n") < 0 else octets.replace(b" \r\n", _LINE_END)
+
+
+def _ended(octets: bytes) -> bytes:
+    """With one line end at the end: as it is, if it has one, as most bodies."""
+    if octets.endswith(_LINE_END) and len(octets) - len(octets.rstrip(_LINE_END)) == len(_LINE_END):
+        return octets
+    return _without_line_ends(octets)[0] + _LINE_END
 
 
 def _without_line_ends(octets: bytes) -> tuple[bytes, int]:

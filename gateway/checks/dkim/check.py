@@ -1,19 +1,21 @@
 """The DKIM check: turns a message into the results of its signatures (RFC 6376, RFC 8301, RFC 8463, RFC 8616)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from msgspec import Struct
 from pydantic import Field as Setting
 
 from gateway.checks.base import Subject
+from gateway.checks.dkim.canonical import BodyPlan
 from gateway.checks.dkim.choice import choose
 from gateway.checks.dkim.header import Header
 from gateway.checks.dkim.key import parse_key
-from gateway.checks.dkim.lookup import hash_body, look_up_keys
+from gateway.checks.dkim.known import KnownForms
+from gateway.checks.dkim.lookup import cached_keys, hash_body, hash_short, look_up_keys
 from gateway.checks.dkim.result import FACTS, DkimResult, DkimSignatureResult
-from gateway.checks.dkim.signature import Signature, claim, parse_signature, read_field
+from gateway.checks.dkim.signature import Signature, claimed
 from gateway.checks.dkim.status import SignatureError, Status
-from gateway.checks.dkim.tags import Tags
 from gateway.checks.dkim.verify import (
     Bodies,
     check_author_is_signed,
@@ -35,6 +37,24 @@ class DkimSettings(Section):
     """Parsed public keys that one worker keeps, of at most 8 KB each."""
 
 
+class Case(Struct, frozen=True, kw_only=True):
+    """A message at a time, and its signatures as they were read: what is to be verified, or else the result."""
+
+    message: Message
+    header: Header
+    now: float
+    count: int  # of all signatures, those that are not evaluated too
+    read: Sequence[Signature | DkimSignatureResult]
+
+    @property
+    def key_names(self) -> set[str]:
+        return {one.seal.key_name for one in self.read if isinstance(one, Signature)}
+
+    def plans(self, answers: Mapping[str, Answer]) -> set[BodyPlan]:
+        """What is to be hashed for the signatures that have keys."""
+        return {one.body for one in self.read if isinstance(one, Signature) and answers[one.seal.key_name].records}
+
+
 class DkimCheck:
     """Verifies the signatures of a message."""
 
@@ -46,33 +66,61 @@ class DkimCheck:
         self._resolver = resolver
         self._clock = clock
         self._parse_key = lru_cache(settings.key_cache_size)(parse_key)
+        self._known = KnownForms()
 
     async def __call__(self, subject: Subject) -> DkimResult:
+        case = self._case(subject)
+        if case is None:
+            return DkimResult()
+        answers = await look_up_keys(self._resolver, case.key_names)
+        return self._judged(case, answers, await hash_body(case.message, case.plans(answers)))
+
+    def known(self, subject: Subject) -> DkimResult | None:
+        """The same at once, where the keys are cached and the body is short, as mostly."""
+        case = self._case(subject)
+        if case is None:
+            return DkimResult()
+        answers = cached_keys(self._resolver, case.key_names)
+        if answers is None:
+            return None
+        bodies = hash_short(case.message, case.plans(answers))
+        return None if bodies is None else self._judged(case, answers, bodies)
+
+    def _case(self, subject: Subject) -> Case | None:
+        """None where there is no signature."""
         message = subject.message
         fields = message.named("dkim-signature") if message else ()
         if message is None or not fields:
-            return DkimResult()
+            return None
         author_domain = subject.author.domain if subject.author else ""
         chosen = choose(fields, author_domain, limit=self._settings.max_signatures)
-        now = self._clock()
-        header = Header(message.by_name)
-        signatures = await self._verify(message, header, [_read(field, header, now) for field in chosen])
-        return DkimResult(signatures=signatures, count=len(fields), judged_at=now, header=header)
+        now, header = self._clock(), Header(message.by_name)
+        read = [self._read(field, header, now) for field in chosen]
+        return Case(message=message, header=header, now=now, count=len(fields), read=read)
 
-    async def _verify(
-        self, message: Message, header: Header, read: Sequence[Signature | DkimSignatureResult]
-    ) -> tuple[DkimSignatureResult, ...]:
-        signatures = [signature for signature in read if isinstance(signature, Signature)]
-        answers = await look_up_keys(self._resolver, {signature.seal.key_name for signature in signatures})
-        published = {signature.body for signature in signatures if answers[signature.seal.key_name].records}
-        bodies = await hash_body(message, published)
-        judged = [
-            self._judge(signature, answers[signature.seal.key_name], header, bodies)
-            if isinstance(signature, Signature)
-            else signature
-            for signature in read
+    def _read(self, field: Field, header: Header, now: float) -> Signature | DkimSignatureResult:
+        """The signature, or why it need not be verified."""
+        signature = None
+        try:
+            signature = self._known.parse(field)
+            check_expiry(signature, now)
+            check_author_is_signed(signature, header)
+        except SignatureError as error:
+            return DkimSignatureResult(
+                result=error.status,
+                claim=signature.claim if signature else claimed(field),
+                reason=error.reason,
+                failure=error.failure,
+                signature=signature,
+            )
+        return signature
+
+    def _judged(self, case: Case, answers: Mapping[str, Answer], bodies: Bodies) -> DkimResult:
+        signatures = [
+            self._judge(one, answers[one.seal.key_name], case.header, bodies) if isinstance(one, Signature) else one
+            for one in case.read
         ]
-        return tuple(judged)
+        return DkimResult(signatures=tuple(signatures), count=case.count, judged_at=case.now, header=case.header)
 
     def _judge(self, signature: Signature, answer: Answer, header: Header, bodies: Bodies) -> DkimSignatureResult:
         tried = try_keys(answer, self._parse_key, lambda key: verify_signature(signature, key, header, bodies))
@@ -87,23 +135,3 @@ class DkimCheck:
             key=tried.key,
             body=bodies.get(signature.body),
         )
-
-
-def _read(field: Field, header: Header, now: float) -> Signature | DkimSignatureResult:
-    """The signature, or why it need not be verified."""
-    tags: Tags = {}
-    signature = None
-    try:
-        tags = read_field(field)
-        signature = parse_signature(field, tags)
-        check_expiry(signature, now)
-        check_author_is_signed(signature, header)
-    except SignatureError as error:
-        return DkimSignatureResult(
-            result=error.status,
-            claim=signature.claim if signature else claim(tags),
-            reason=error.reason,
-            failure=error.failure,
-            signature=signature,
-        )
-    return signature

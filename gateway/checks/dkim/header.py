@@ -1,6 +1,6 @@
 """The signed header: turns fields and the names in h= into the octets that are signed (RFC 6376 section 3.7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.checks.dkim.canonical import Canon
 from gateway.checks.dkim.tags import unsigned
@@ -19,6 +19,11 @@ class Header:
     def count(self, name: str) -> int:
         return len(self._named.get(name, ()))
 
+    def uncovered(self, names: Sequence[str], among: Iterable[str]) -> tuple[str, ...]:
+        """Which fields of `among` the header has more often than `names` has them."""
+        named = self._named
+        return tuple([name for name in among if name in named and names.count(name) < len(named[name])])
+
     def signed(self, names: Sequence[str], canon: Canon, signature: Field) -> bytes:
         """What a signature covers: the fields that `names` select, in that order, then the signature's own field
         without its b= and its final line end."""
@@ -29,10 +34,10 @@ class Header:
     def canonical(self, field: Field, canon: Canon) -> bytes:
         if canon is Canon.SIMPLE:
             return field.raw
-        key = id(field)
-        if key not in self._relaxed:
-            self._relaxed[key] = relaxed(field)
-        return self._relaxed[key]
+        known = self._relaxed.get(id(field))
+        if known is None:
+            known = self._relaxed[id(field)] = relaxed(field)
+        return known
 
     def covered(self, names: Sequence[str], signature: Field) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Of the names that a signature covers those that stand for a field, and those that sign that there is none."""
@@ -46,7 +51,10 @@ class Header:
         selected: list[Field | None] = []
         left: dict[str, int] = {}
         for name in names:
-            fields = self._named.get(name, ()) if name else ()  # lines without a name cannot be signed
+            fields = self._named.get(name)
+            if not fields or not name:  # lines without a name cannot be signed
+                selected.append(None)
+                continue
             position = left.get(name, len(fields)) - 1
             if position >= 0 and fields[position] is signature:
                 position -= 1

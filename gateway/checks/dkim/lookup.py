@@ -1,4 +1,4 @@
-"""The two things that a verification waits for: keys from DNS, and the hashes of a body."""
+"""The two things that a verification may wait for: keys from DNS, and the hashes of a body."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -20,13 +20,22 @@ async def look_up_keys(resolver: Resolver, names: Collection[str]) -> Mapping[st
     return dict(zip(names, answers, strict=True))
 
 
+def cached_keys(resolver: Resolver, names: Collection[str]) -> Mapping[str, Answer] | None:
+    """The same without waiting; None where one of them is not at hand."""
+    answers: dict[str, Answer] = {}
+    for name in names:
+        answer = resolver.cached(name, "TXT")
+        if answer is None:
+            return None
+        answers[name] = answer
+    return answers
+
+
 async def hash_body(message: Message, plans: Collection[BodyPlan]) -> Mapping[BodyPlan, BodyHash]:
     """The hashes of the message's body for all `plans`, in one pass over it; none is made where there is no plan."""
-    if not plans:
-        return {}
-    if len(plans) == 1 and message.size - message.header_size <= CHUNK:
-        (plan,) = plans
-        return {plan: hash_whole(b"".join(message.body()), plan)}
+    short = hash_short(message, plans)
+    if short is not None:
+        return short
     hasher = BodyHasher(plans)
     hashed = 0
     for chunk in message.body():
@@ -35,4 +44,19 @@ async def hash_body(message: Message, plans: Collection[BodyPlan]) -> Mapping[Bo
         if hashed >= BREATH:
             hashed = 0
             await asyncio.sleep(0)
+    return hasher.finish()
+
+
+def hash_short(message: Message, plans: Collection[BodyPlan]) -> Mapping[BodyPlan, BodyHash] | None:
+    """The same of a body that is one chunk at most, as of most messages; None of a longer one."""
+    if not plans:
+        return {}
+    if message.size - message.header_size > CHUNK:
+        return None
+    body = b"".join(message.body())
+    if len(plans) == 1:
+        (plan,) = plans
+        return {plan: hash_whole(body, plan)}
+    hasher = BodyHasher(plans)
+    hasher.update(body)
     return hasher.finish()

@@ -49,13 +49,13 @@ class DkimResult(Struct, frozen=True):
     @property
     def passing_domains(self) -> tuple[str, ...]:
         """The domains that vouch for the message, each once: what DMARC may align with."""
-        return tuple(dict.fromkeys([signature.domain for signature in self.signatures if signature.vouches]))
+        return tuple(dict.fromkeys([signature.claim.domain for signature in self.signatures if signature.vouches]))
 
     @property
     def time_faults(self) -> tuple[TimeFault, ...]:
         """What is wrong with the times of the signatures, each once."""
-        found = {signature.claim.time_fault(self.judged_at) for signature in self.signatures}
-        return tuple([fault for fault in _TIME_FAULTS if fault in found])
+        found = [signature.claim.time_fault(self.judged_at) for signature in self.signatures]
+        return tuple([fault for fault in _TIME_FAULTS if fault in found]) if any(found) else ()
 
     @property
     def unsigned_fields(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class DkimResult(Struct, frozen=True):
             return ()
         left: tuple[str, ...] = SHOWN_FIELDS
         for names in signed:
-            left = tuple([name for name in left if names.count(name) < header.count(name)])
+            left = header.uncovered(names, left)
         return left
 
     def facts(self) -> dict[str, FactValue]:
@@ -74,9 +74,9 @@ class DkimResult(Struct, frozen=True):
             "dkim.result": str(self.result),
             "dkim.domains": self.passing_domains,
             "dkim.count": self.count,
-            "dkim.partial": any(s.result is Status.PASS and s.partial for s in self.signatures),
+            "dkim.partial": True in [s.partial for s in self.signatures if s.result is Status.PASS],
             "dkim.unsigned": self.unsigned_fields,
-            "dkim.times": tuple(map(str, self.time_faults)),
+            "dkim.times": tuple([str(fault) for fault in self.time_faults]),
             "dkim.failures": tuple(dict.fromkeys([str(s.failure) for s in self.signatures if s.failure])),
         }
 
@@ -146,14 +146,18 @@ FACTS = (
 
 def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
     claim = signature.claim
-    values = (("d", claim.domain), ("i", claim.identity), ("s", claim.selector), ("a", claim.algorithm))
+    stated = (
+        ("d", claim.domain),
+        ("i", claim.identity),
+        ("s", claim.selector),
+        ("a", claim.algorithm),
+        ("b", claim.b[:length]),
+    )
     return MethodResult(
         method="dkim",
         result=str(signature.result),
         reason=signature.reason,
-        properties=tuple(
-            [Property("header", name, value) for name, value in (*values, ("b", claim.b[:length])) if value]
-        ),
+        properties=tuple([Property("header", name, value) for name, value in stated if value]),
         comment=_comment(signature),
     )
 
@@ -161,13 +165,13 @@ def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
 def _comment(signature: DkimSignatureResult) -> str:
     if signature.result is not Status.PASS:
         return ""
-    bits = signature.key_bits
-    notes = (
-        f"{bits}-bit key" if bits else "",
-        "testing" if signature.testing else "",
-        f"{signature.unsigned_octets} octets of the body are not signed" if signature.partial else "",
-    )
-    return ", ".join(filter(None, notes))
+    key, unsigned = signature.key, signature.unsigned_octets
+    notes = [f"{key.bits}-bit key"] if key else []
+    if key and key.testing:
+        notes.append("testing")
+    if unsigned:
+        notes.append(f"{unsigned} octets of the body are not signed")
+    return ", ".join(notes)
 
 
 def _telling_length(values: list[str]) -> int:

@@ -105,6 +105,14 @@ def claim(tags: Tags, sealed: Seal | None = None) -> Claim:
     )
 
 
+def claimed(field: Field) -> Claim:
+    """What a malformed signature claims, as far as it can be read."""
+    try:
+        return claim(read_field(field))
+    except SignatureError:
+        return Claim()
+
+
 def parse_signature(field: Field, tags: Tags) -> Signature:
     """Make a signature of a DKIM-Signature's tags. Raises SignatureError (RFC 6376 section 6.1.1)."""
     try:
@@ -133,7 +141,7 @@ def message_signature(field: Field, tags: Tags, *, default_canon: bytes, identit
         header_canon=header_canon,
         body=BodyPlan(body_canon, number(tags["l"], "l", digits=MAX_LENGTH_DIGITS) if "l" in tags else None),
         body_hash=base64(required(tags, "bh"), "bh"),
-        expires=expiry(tags),
+        expires=times(tags)[1],
     )
 
 
@@ -166,12 +174,12 @@ def domain_name(value: bytes) -> str:
         return ""
 
 
-def expiry(tags: Tags) -> int | None:
-    """x=, checked against t=. Raises SignatureError or TagError."""
+def times(tags: Tags) -> tuple[int | None, int | None]:
+    """t= and x=, checked against one another. Raises SignatureError or TagError."""
     signed, expires = _time(tags, "t"), _time(tags, "x")
     if expires is not None and signed is not None and expires <= signed:
         raise SignatureError("it expires (x=) before it was made (t=)", Failure.REVERSED)
-    return expires
+    return signed, expires
 
 
 def _names(value: bytes) -> tuple[str, ...]:

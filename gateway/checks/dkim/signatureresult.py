@@ -43,14 +43,10 @@ class DkimSignatureResult(Struct, frozen=True):
         return self.key is not None and self.key.testing
 
     @property
-    def signed_octets(self) -> int | None:
-        """Its l=; None where it signs the whole body."""
-        return self.signature.body.length if self.signature else None
-
-    @property
     def unsigned_octets(self) -> int:
-        """Those of the body after its l=."""
-        return max(self.body.body_length - self.signed_octets, 0) if self.body and self.signed_octets is not None else 0
+        """Those of the body after its l=; none where it signs the whole body."""
+        signed = self.signature.body.length if self.signature else None
+        return 0 if signed is None or self.body is None else max(self.body.body_length - signed, 0)
 
     @property
     def partial(self) -> bool:
@@ -61,7 +57,7 @@ class DkimSignatureResult(Struct, frozen=True):
     def vouches(self) -> bool:
         """It passes for the message as it is read. A key with t=y counts: receivers treat it so, and many domains that
         sign all their mail have left the flag behind."""
-        return self.result is Status.PASS and not self.partial
+        return self.result is Status.PASS and self.unsigned_octets == 0
 
     def report(self, header: Header | None, judged_at: float) -> dict[str, Any]:
         """`header` is that of the message, `judged_at` the Unix time by which the signature was judged."""

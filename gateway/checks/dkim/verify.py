@@ -29,20 +29,14 @@ def try_keys(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable
     """Try the published keys until `verify`, which may raise SignatureError, succeeds with one."""
     tried = None
     for record in answer.records[:MAX_KEY_RECORDS]:
-        tried = _try(record, parse_key, verify)
-        if tried.problem is None:
-            break
+        key = None
+        try:
+            key = parse_key(record)
+            verify(key)
+            return Tried(key)
+        except SignatureError as error:
+            tried = Tried(key, error.with_traceback(None))  # it is kept, and its frames need not be
     return tried or Tried(problem=_no_key(answer))
-
-
-def _try(record: bytes, parse_key: Callable[[bytes], Key], verify: Callable[[Key], None]) -> Tried:
-    key = None
-    try:
-        key = parse_key(record)
-        verify(key)
-    except SignatureError as error:
-        return Tried(key, error.with_traceback(None))  # it is kept, and its frames need not be
-    return Tried(key)
 
 
 def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bodies) -> None:
@@ -52,7 +46,7 @@ def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bod
         raise SignatureError("its key (t=s) does not allow an identity (i=) in a subdomain", Failure.WRONG_IDENTITY)
     try:
         _verify_body(signature, bodies[signature.body])
-        verify_seal(signature.seal, key, header.signed(signature.headers, signature.header_canon, signature.field))
+        _verify_octets(signature.seal, key, header.signed(signature.headers, signature.header_canon, signature.field))
     except SignatureError as error:
         if key.testing:
             reason = f"{error.reason}, and its domain is testing (t=y)"
@@ -63,8 +57,7 @@ def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bod
 def verify_seal(seal: Seal, key: Key, signed: bytes) -> None:
     """Check a signature over octets. Raises SignatureError where it does not verify."""
     _check_key(seal, key)
-    if not key.verifies(seal.octets, signed):
-        raise SignatureError("the signature did not verify", Failure.HEADER)
+    _verify_octets(seal, key, signed)
 
 
 def check_expiry(signature: Signature, now: float) -> None:
@@ -89,6 +82,11 @@ def _no_key(answer: Answer) -> SignatureError:
 def _check_key(seal: Seal, key: Key) -> None:
     if key.type != seal.algorithm.key_type:
         raise SignatureError("its key is not for its algorithm", Failure.WRONG_KEY)
+
+
+def _verify_octets(seal: Seal, key: Key, signed: bytes) -> None:
+    if not key.verifies(seal.octets, signed):
+        raise SignatureError("the signature did not verify", Failure.HEADER)
 
 
 def _verify_body(signature: Signature, body: BodyHash) -> None:

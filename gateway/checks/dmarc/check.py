@@ -39,13 +39,18 @@ class DmarcCheck:
     async def __call__(self, subject: Subject) -> DmarcResult:
         if subject.author is None:
             return DmarcResult(Status.PERMERROR, reason="there is no message")
+        if known := self.known(subject):
+            return known
         author, found = subject.author, identifiers(subject)
-        if author.domain:
-            result = self._concluded.recall((author.domain, found)) or await self._conclude(author.domain, found)
-        else:
-            result = await self._judge_claims(author, found)
-        skipped = spf_skipped(subject)
-        return replace(result, spf_skipped=skipped) if skipped else result
+        asking = self._conclude(author.domain, found) if author.domain else self._judge_claims(author, found)
+        return _noting_skipped(await asking, subject)
+
+    def known(self, subject: Subject) -> DmarcResult | None:
+        """What was concluded when the same was found about mail of the same author's domain."""
+        if subject.author is None or not subject.author.domain:
+            return None
+        result = self._concluded.recall((subject.author.domain, identifiers(subject)))
+        return _noting_skipped(result, subject) if result else None
 
     async def _conclude(self, author: str, found: Found) -> DmarcResult:
         resolver = self._impatient()
@@ -61,6 +66,11 @@ class DmarcCheck:
 
     def _impatient(self) -> ImpatientResolver:
         return ImpatientResolver(self._resolver, seconds=self._patience)
+
+
+def _noting_skipped(result: DmarcResult, subject: Subject) -> DmarcResult:
+    skipped = spf_skipped(subject)
+    return replace(result, spf_skipped=skipped) if skipped else result
 
 
 async def evaluate(resolver: Resolver, author: str, found: Sequence[Identifier]) -> DmarcResult:

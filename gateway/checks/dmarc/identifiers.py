@@ -1,6 +1,6 @@
 """Turns the results of SPF and DKIM into the identifiers that DMARC looks at (RFC 9989 section 4.4). Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, cast
 
 from gateway.checks.base import Result, Subject, Unavailable
@@ -8,7 +8,7 @@ from gateway.checks.dmarc.alignment import PASS, UNAVAILABLE, Identifier, Mechan
 
 PARTIAL = "partial"  # of a signature: it passes, but not for the whole message
 
-_Reader = Callable[[Result], list[tuple[str, str]]]  # a result to (domain, word for what was found about it)
+_Reader = Callable[[Result], Iterable[Identifier]]
 
 
 class Finding(Protocol):
@@ -40,7 +40,7 @@ class DkimFinding(Protocol):
 
 
 def identifiers(subject: Subject) -> tuple[Identifier, ...]:
-    """All identifiers that SPF and DKIM have looked at; their domains are canonical."""
+    """All identifiers that SPF and DKIM have looked at, each once; their domains are canonical."""
     results = subject.results or {}
     return (*_found(results, Mechanism.SPF, _of_spf), *_found(results, Mechanism.DKIM, _of_dkim))
 
@@ -51,25 +51,31 @@ def spf_skipped(subject: Subject) -> str:
     return "" if result is None or isinstance(result, Unavailable) else cast(SpfFinding, result).skipped
 
 
-def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> list[Identifier]:
+def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> Iterable[Identifier]:
     """Of a check that was asked and could not answer no one can say that its identifier is not aligned."""
     result = results.get(mechanism)
     if result is None:
-        return []
+        return ()
     if isinstance(result, Unavailable):
-        return [Identifier(mechanism, "", UNAVAILABLE)]
-    return [Identifier(mechanism, domain, word) for domain, word in dict.fromkeys(read(result)) if domain]
+        return (Identifier(mechanism, "", UNAVAILABLE),)
+    return read(result)
 
 
-def _of_spf(result: Result) -> list[tuple[str, str]]:
+def _of_spf(result: Result) -> Iterable[Identifier]:
     spf = cast(SpfFinding, result)
-    return [(spf.domain, spf.result)]
+    return (Identifier(Mechanism.SPF, spf.domain, spf.result),) if spf.domain else ()
 
 
-def _of_dkim(result: Result) -> list[tuple[str, str]]:
+def _of_dkim(result: Result) -> Iterable[Identifier]:
     dkim = cast(DkimFinding, result)
     vouching = dkim.passing_domains
-    return [
-        (one.domain, PARTIAL if one.result == PASS and one.domain not in vouching else one.result)
+    found = [
+        Identifier(
+            Mechanism.DKIM,
+            one.domain,
+            PARTIAL if one.result == PASS and one.domain not in vouching else one.result,
+        )
         for one in dkim.signatures
+        if one.domain
     ]
+    return dict.fromkeys(found)

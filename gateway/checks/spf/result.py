@@ -105,26 +105,21 @@ class SpfResult(Struct, frozen=True, kw_only=True):
     def facts(self) -> dict[str, FactValue]:
         if self.skipped:
             return {}
+        finding = self.finding
         return {
-            "spf.result": str(self.result),
+            "spf.result": str(finding.result),
             "spf.identity": str(self.identity),
-            "spf.domain": self.domain,
+            "spf.domain": finding.domain,
             "spf.helo": str(self.helo.result),
-            "spf.mechanism": self.finding.mechanism.lower(),
+            "spf.mechanism": finding.mechanism.lower(),
         }
 
     def authres(self) -> tuple[MethodResult, ...]:
         if self.skipped:
             return ()
-        checked = (Property("smtp", str(self.identity), self.domain),) if self.domain else ()
-        return (
-            MethodResult(
-                method="spf",
-                result=str(self.result),
-                reason=self.finding.problem,
-                properties=checked,
-            ),
-        )
+        finding = self.finding
+        checked = (Property("smtp", str(self.identity), finding.domain),) if finding.domain else ()
+        return (MethodResult("spf", str(finding.result), reason=finding.problem, properties=checked),)
 
     def report(self) -> Any:
         return {

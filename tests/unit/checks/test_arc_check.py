@@ -56,6 +56,13 @@ async def test_a_message_without_sets_is_none() -> None:
     assert [(one.method, one.result, one.comment) for one in result.authres()] == [("arc", "none", "")]
 
 
+async def test_only_that_there_are_no_sets_is_known_without_asking() -> None:
+    check = ArcCheck(ArcSettings(), resolver=TableResolver({}), clock=lambda: NOW)
+    assert check.known(subject_of(LETTER)) == await check(subject_of(LETTER))
+    for name in (b"ARC-Seal", b"arc-message-signature", b"ARC-Authentication-Results"):
+        assert check.known(subject_of(name + b": i=1\r\n" + LETTER)) is None
+
+
 async def test_before_there_is_a_message_the_result_is_none() -> None:
     subject = subject_of(LETTER)
     early = Subject(connection=subject.connection, envelope=subject.envelope)

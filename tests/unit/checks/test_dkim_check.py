@@ -551,3 +551,38 @@ async def test_where_no_signature_vouches_no_field_is_called_unsigned() -> None:
 async def test_a_field_that_one_of_two_signatures_signs_is_signed() -> None:
     octets = handmade(handmade(LETTER, rsa_key(), h="from:to:date"), rsa_key(), h="from:subject")
     assert (await verify(octets)).facts()["dkim.unsigned"] == ()
+
+
+def warm(octets: bytes, *records: bytes) -> tuple[DkimCheck, Subject]:
+    """A check whose keys are cached, and what it is asked about."""
+    resolver = TableResolver({(KEY_NAME, "TXT"): list(records)}, warm=True)
+    return DkimCheck(DkimSettings(), resolver=resolver, clock=lambda: NOW), subject_of(octets)
+
+
+@pytest.mark.parametrize(
+    ("octets", "result"),
+    [
+        (LETTER, Status.NONE),
+        (signed(LETTER, rsa_key()), Status.PASS),
+        (signed(LETTER, rsa_key()) + b"x", Status.FAIL),
+        (signed(LETTER, rsa_key(), domain="example.net"), Status.PERMERROR),
+        (b"DKIM-Signature: v=1; h=from\r\n" + LETTER, Status.PERMERROR),
+        (signed(signed(LETTER, rsa_key()), rsa_key(), canon="simple/simple"), Status.PASS),
+        (handmade(handmade(LETTER, rsa_key()) + b"x\r\n", rsa_key(), l="3"), Status.PASS),
+    ],
+    ids=["unsigned", "good", "changed", "without a key", "malformed", "twice", "partial"],
+)
+async def test_with_cached_keys_the_same_is_found_without_waiting(octets: bytes, result: Status) -> None:
+    check, subject = warm(octets, rsa_key().record)
+    known, waited = check.known(subject), await check(subject)
+    assert known is not None
+    assert (known.result, known.report()) == (result, waited.report())
+
+
+async def test_what_has_to_be_waited_for_is_not_known() -> None:
+    octets = signed(LETTER, rsa_key())
+    unasked = DkimCheck(DkimSettings(), resolver=TableResolver({}), clock=lambda: NOW)
+    assert unasked.known(subject_of(octets)) is None
+    check, long = warm(signed(LETTER + b"x" * 70_000 + b"\r\n", rsa_key()), rsa_key().record)
+    assert check.known(long) is None
+    assert (await check(long)).result is Status.PASS

@@ -335,9 +335,10 @@ async def test_what_was_concluded_holds_for_the_same_findings_and_until_the_reco
     dns = Cache({("_dmarc.example.org", "TXT"): Answer(Dns.OK, (REJECT,), 60.0)})
     check = DmarcCheck(dns, patience=PATIENCE)
     subject = subject_with(dkim=DkimResult(signatures=(signature("example.org", DkimStatus.PASS),)))
+    assert check.known(subject) is None
     first = await check(subject)
     assert first.result is Status.PASS
-    assert await check(subject) is first
+    assert await check(subject) is check.known(subject) is first
     assert (await check(subject_with())).result is Status.FAIL
     assert (await check(subject)).policy is Policy.REJECT
     dns["_dmarc.example.org", "TXT"] = Answer(Dns.OK, (b"v=DMARC1; p=none",), 60.0)

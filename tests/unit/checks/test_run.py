@@ -8,7 +8,7 @@ import pytest
 
 from gateway.checks.base import Unavailable
 from gateway.checks.run import NO_ANSWERS, Answers, Wave, run_wave
-from tests.support.checking import Said, ScriptedCheck
+from tests.support.checking import Said, ScriptedCheck, ScriptedPromptCheck
 from tests.support.mailbytes import subject_of
 
 SUBJECT = subject_of(b"From: a@example.org\r\n\r\n")
@@ -34,6 +34,26 @@ async def test_the_checks_of_a_wave_are_asked_at_once() -> None:
 
     answers = await run_wave(Wave((waiting, Opening("opening")), LONG), SUBJECT)
     assert answers.results["waiting"] == Said()
+
+
+async def test_a_check_that_knows_its_answer_is_not_asked_and_keeps_its_place() -> None:
+    known, waiting = ScriptedPromptCheck("known", at_hand=Said({"a": 1})), ScriptedCheck("waiting", delay=0.01)
+    unknown = ScriptedPromptCheck("unknown", Said({"b": 2}))
+    answers = await run_wave(Wave((waiting, known, unknown), LONG), SUBJECT)
+    assert list(answers.results.items()) == [
+        ("waiting", Said()),
+        ("known", Said({"a": 1})),
+        ("unknown", Said({"b": 2})),
+    ]
+    assert known.asked == []
+    assert unknown.asked == [SUBJECT]
+
+
+async def test_answers_stand_behind_those_before() -> None:
+    before = Answers(results={"a": Said(), "b": Said()}, milliseconds={"a": 1.0, "b": 2.0})
+    after = await run_wave(Wave((ScriptedCheck("c"),), LONG), SUBJECT, before)
+    assert list(after.results) == list(after.milliseconds) == ["a", "b", "c"]
+    assert list(before.results) == ["a", "b"]
 
 
 async def test_an_empty_wave_has_no_answers() -> None:

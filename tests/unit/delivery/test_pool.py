@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 
 import pytest
 
+from gateway.delivery.endpoint import Endpoint, Protocol
 from gateway.system.board import Board, Region
 from gateway.system.line import PREFERENCE
 from tests.support.deliveries import deliver, route
@@ -245,6 +248,26 @@ async def test_connection_that_ended_while_it_had_no_work_takes_no_place() -> No
             server.end_sessions()
             await until(lambda: server.open_count == 0)
             assert (await deliver(hop)).told.startswith("250")
+
+
+async def test_connection_that_ends_just_when_it_is_given_back_is_closed() -> None:
+    def greet(listening: socket.socket) -> socket.socket:
+        server, _ = listening.accept()
+        server.sendall(b"220 ready\r\n")
+        server.recv(1024)  # EHLO
+        server.sendall(b"250 ready\r\n")
+        return server
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        endpoint = Endpoint(protocol=Protocol.SMTP, host="127.0.0.1", port=listening.getsockname()[1])
+        with route(endpoint, max_connections=1) as hop:
+            client, server = await asyncio.gather(hop.pool.take("192.0.2.1"), asyncio.to_thread(greet, listening))
+            client.in_transaction = True
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            server.close()  # resets the connection, which the event loop has had no time to notice
+            hop.pool.give_back(client)
+            assert not client.usable
+            hop.pool.close()
 
 
 async def test_clients_take_turns_where_all_connections_are_in_use() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.journal.feed import pair
-from gateway.journal.intake import LULL, MANY, Batches, Ending, Intake
+from gateway.journal.intake import FEW, LONGEST_LULL, LULL, MANY, Batches, Ending, Intake
 
 LONG = 60.0  # seconds, of which no test waits one
 
@@ -27,6 +27,27 @@ class Taking:
 
     def _count(self, frames: int) -> None:
         self.taken += frames
+
+
+class Paced(Ending):
+    """Waits for nothing: in each lull so many entries come, and after the last one is the end."""
+
+    def __init__(self, *come: int) -> None:
+        super().__init__()
+        self.lulls: list[float] = []
+        self.feed: socket.socket | None = None
+        self._come = iter(come)
+        self._left = len(come)
+
+    def pause(self, seconds: float) -> bool:
+        self.lulls.append(seconds)
+        for _ in range(next(self._come)):
+            assert self.feed
+            self.feed.send(b"1")
+        self._left -= 1
+        if not self._left:
+            self.begin()
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -65,19 +86,28 @@ def test_what_comes_within_its_time_is_in_the_batch() -> None:
 
 @pytest.mark.parametrize(("at_once", "lull"), [(MANY - 1, LULL), (MANY, LULL / 2), (3 * MANY, LULL / 4)])
 def test_the_more_has_come_the_sooner_it_is_looked_again(at_once: int, lull: float) -> None:
-    lulls: list[float] = []
-
-    class Paced(Ending):
-        def pause(self, seconds: float) -> bool:
-            lulls.append(seconds)
-            if len(lulls) == 2:
-                self.begin()
-            return True
-
-    taking = Taking(size=1000, ending=Paced())
+    ending = Paced(*([0] * 2))
+    taking = Taking(size=1000, ending=ending)
     taking.send(*[b"1"] * at_once)
     assert len(taking.intake.gather(LONG)) == at_once
-    assert lulls == [lull, LULL]
+    assert ending.lulls == [lull, LULL]
+
+
+def test_while_few_come_it_is_looked_less_often() -> None:
+    ending = Paced(0, FEW - 1, 1, 0, FEW, 0, 0)
+    taking = Taking(size=1000, ending=ending)
+    ending.feed = taking.feed
+    taking.send(b"1")
+    taking.intake.gather(LONG)
+    assert ending.lulls == [LULL, LULL * 2, LULL * 3, LONGEST_LULL, LONGEST_LULL, LULL, LULL]
+
+
+def test_a_lull_ends_with_the_time_of_the_batch() -> None:
+    ending = Paced(0)
+    taking = Taking(seconds=LULL / 2, ending=ending)
+    taking.send(b"1")
+    taking.intake.gather(LONG)
+    assert all(lull <= LULL / 2 for lull in ending.lulls)
 
 
 def test_where_nothing_comes_there_is_no_batch() -> None:

@@ -83,6 +83,14 @@ def test_region_that_is_taken_back_says_nothing_and_is_handed_out_again() -> Non
     assert board.total(key) == 0
 
 
+def test_region_that_is_handed_out_later_is_read_by_those_who_have_looked_before() -> None:
+    board = Board.private(keys=64, regions=2)
+    here, key = board.region(board.hand_out()), board.key("a name")
+    assert (here.others(key), here.totals([key])) == ([], [0])
+    board.region(board.hand_out()).post(key, 4)
+    assert (here.others(key), here.total(key), here.totals([key])) == ([4], 4, [4])
+
+
 def test_region_that_nobody_was_given_cannot_be_written_to() -> None:
     board = Board.private(keys=4, regions=2)
     for number in (0, 1, -1, 7):

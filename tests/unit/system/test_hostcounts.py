@@ -72,6 +72,32 @@ def test_key_that_finds_no_room_is_refused() -> None:
     assert not all(taken)
 
 
+def test_several_are_claimed_together_or_none_of_them() -> None:
+    here, there = workers(2)
+    keys, limits = [here.key(name) for name in ("address", "network", "host")], (9, 2, 9)
+    assert [counts.claim_each(keys, limits) for counts in (here, there, here)] == [None, None, 1]
+    assert [here.total(key) for key in keys] == [2, 2, 2]
+    assert (here.full_among(keys, limits), here.full_among(keys, (9, 3, 2)), here.full_among(keys, (3, 3, 3))) == (
+        1,
+        2,
+        None,
+    )
+    there.leave_each(keys)
+    assert [here.total(key) for key in keys] == [1, 1, 1]
+    assert here.claim_each(keys, limits) is None
+
+
+def test_none_is_claimed_where_one_of_them_finds_no_room() -> None:
+    counts = HostCounts(Region.private(keys=1))
+    address, host = counts.key("address"), counts.key("host")
+    assert counts.take(host, 5)
+    others = (counts.key(f"address {number}") for number in range(1000))
+    crowded = next(key for key in others if not counts.take(key, 5))
+    counts.leave(host)
+    assert counts.claim_each((host, crowded, address), (5, 5, 5)) == 1
+    assert [counts.total(key) for key in (host, crowded, address)] == [0, 0, 0]
+
+
 def test_places_are_full_at_their_limit() -> None:
     here, there = (Places(counts, "messages", 2) for counts in workers(2))
     assert here.take()

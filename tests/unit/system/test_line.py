@@ -246,6 +246,40 @@ async def test_what_came_to_one_who_is_cancelled_in_that_moment_goes_to_the_next
     assert await there.come() == "p"
 
 
+async def test_one_who_wants_something_else_is_not_kept_from_it_by_those_before_him() -> None:
+    line, shelf = Line[str](Region.private(), "shelf", clock=Clock()), list[str]()
+
+    def come(wanted: str) -> "asyncio.Task[str | Refusal]":
+        def take() -> str | None:
+            return shelf.pop(shelf.index(wanted)) if wanted in shelf else None
+
+        return asyncio.create_task(line.wait(take, client=wanted, wants=wanted, seconds=LONG, undo=shelf.append))
+
+    async def bring(*things: str) -> list[bool]:
+        shelf.extend(things)
+        line.released()
+        await settle()
+        return [task.done() for task in waiting]
+
+    waiting = [come(wanted) for wanted in ("a", "a", "a", "b", "b")]
+    await settle()
+    assert await bring("b") == [False, False, False, True, False]
+    assert await bring("a", "a") == [True, True, False, True, False]
+    assert await bring("b", "a") == [True] * 5
+
+
+async def test_who_gives_up_in_that_moment_gets_nothing_that_another_could_have() -> None:
+    here, _ = workers(Clock(), places=1)
+    await here.come()
+    waiting = [here.come(client) for client in "ab"]
+    await settle()
+    waiting[0].cancel()
+    here.leave()
+    await settle()
+    assert [task.done() for task in waiting] == [True, True]
+    assert await waiting[1] == "p"
+
+
 async def test_everyone_is_served_in_the_end_with_two_workers_and_few_places() -> None:
     board = Board.private(keys=16, regions=2)
     pair = [Line[int](board.region(board.hand_out()), "p") for _ in range(2)]

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from gateway.record import Event, Record
 from gateway.system.log import Format, LogSettings, MessageLog, QueuedStream, start_logging
-from gateway.system.logline import MAX_LINE, Style, json_line, text_line
+from gateway.system.logline import MAX_LINE, Style, json_line, record_line, text_line
 
 KEY = "0123456789abcdef"
 
@@ -137,6 +137,44 @@ def test_json_gives_every_text_back(text: str) -> None:
     assert json.loads(json_line(0, "info", "x", "event", {"value": text}))["value"] == text
 
 
+@given(
+    st.text(),
+    st.none() | st.floats(allow_nan=False),
+    st.dictionaries(st.sampled_from(("spf", "dkim", "spam")), st.sampled_from(("", "pass", "none"))),
+    st.dictionaries(st.sampled_from(("spf", "total")), st.floats(0, 1e9)),
+    st.booleans(),
+)
+def test_the_fast_way_writes_what_the_other_one_does(
+    text: str, score: float | None, results: dict[str, str], milliseconds: dict[str, float], panic: bool
+) -> None:
+    noted = record(
+        subject=text,
+        score=score,
+        size=len(text),
+        results=results,
+        milliseconds=milliseconds,
+        panic=panic,
+        recipients=(),
+    )
+    values = noted.to_dict()
+    line = record_line(1.5, "info", "x", noted)
+    assert line in ("", json_line(1.5, "info", "x", values.pop("event"), values))
+    assert line or not text.isascii() or "\x7f" in text
+
+
+@pytest.mark.parametrize("text", ["plain", "\x7f", "\x00\x1b[2J\r\n", "caf\u00e9", "\udc80", "\U0001f4e7", "\u202e"])
+def test_a_message_breaks_out_of_no_line_and_gives_every_text_back(written: Written, text: str) -> None:
+    chosen = LogSettings(format=Format.JSON)
+    (line,) = written(chosen, lambda: MessageLog(chosen).write(record(subject=text)))
+    assert re.fullmatch("[ -~]*", line)
+    assert json.loads(line)["subject"] == text
+
+
+def test_a_long_message_is_cut(written: Written) -> None:
+    line = message_line(written, record(reply="x" * MAX_LINE, recipients=("y" * 200,) * 200))
+    assert (len(line["reply"]), len(line["recipients"]), line["recipient_count"]) == (503, 21, 200)
+
+
 def test_terminal_escapes_and_line_ends_are_shown_as_escapes() -> None:
     line = text_line(0, "info", "x", "helo", {"helo": "a\x1b[2J\r\nfake: line\x7f\u202e"}, Style.PLAIN)
     assert line == r'1970-01-01T00:00:00.000Z info x: helo helo="a\u001b[2J\r\nfake: line\u007f\u202e"'
@@ -209,6 +247,47 @@ def test_journal_gets_priorities_and_no_time(written: Written, tmp_path: Path) -
     stream = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
     (line,) = written(LogSettings(format=Format.TEXT), lambda: logging.getLogger("x").error("bad"), stream)
     assert line == "<3>error x: bad"
+
+
+def test_journal_gets_the_priority_of_a_message(written: Written, tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.touch()
+    there = file.stat()
+    settings, stream = LogSettings(format=Format.TEXT), {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
+    (line,) = written(settings, lambda: MessageLog(settings).write(record(results={}, recipients=())), stream)
+    assert line.startswith("<6>info mailward: message id=A1 connection=C1 began=1.5 ")
+
+
+def test_lines_of_messages_stand_where_they_belong_among_others(written: Written) -> None:
+    settings = LogSettings(format=Format.JSON)
+
+    def act() -> None:
+        for number in range(3):
+            MessageLog(settings).write(record(id=f"m{number}"))
+            logging.getLogger("x").warning("after it", extra={"values": {"id": f"m{number}"}})
+
+    lines = [json.loads(line) for line in written(settings, act)]
+    assert [line["id"] for line in lines] == ["m0", "m0", "m1", "m1", "m2", "m2"]
+    assert [(line["logger"], line["level"]) for line in lines[:2]] == [("mailward", "info"), ("x", "warning")]
+
+
+def test_whoever_else_reads_what_is_logged_gets_messages_too(written: Written) -> None:
+    settings = LogSettings(format=Format.JSON)
+    read: list[logging.LogRecord] = []
+
+    class Another(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            read.append(record)
+
+    def act() -> None:
+        MessageLog(settings).write(record(id="one"))
+        logging.getLogger().addHandler(Another())
+        MessageLog(settings).write(record(id="two"))
+
+    assert [json.loads(line)["id"] for line in written(settings, act)] == ["one", "two"]
+    assert [(line.name, line.getMessage(), line.__dict__["values"]["id"]) for line in read] == [
+        ("mailward", "message", "two")
+    ]
 
 
 def test_full_pipe_stops_nobody_and_what_is_dropped_is_counted_and_told() -> None:

@@ -1,0 +1,98 @@
+"""Known forms: what a signer's signatures have in common is parsed once, and of each further one only what is its own.
+
+From letter to letter the values of bh=, b=, t= and x= change. All other octets are the form of a signature: where one
+of that form was well-formed, the next one is as it was but for these values.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.checks.dkim.signature import MAX_FIELD, Claim, Seal, Signature, parse_signature, read_field, times
+from gateway.checks.dkim.status import SignatureError
+from gateway.checks.dkim.tags import TagError, base64, unfolded
+from gateway.message import Field
+
+MAX_FORMS = 1000  # forms that one worker keeps, each with what was parsed of it: 1 KB as a rule, 50 KB at most
+MAX_FORM = 1024  # octets of a form that is kept; honest ones take 150 to 600
+
+_own_re = re.compile(rb"(;[ \t\r\n]*(?:bh?|t|x)[ \t\r\n]*=)([^;]*)")  # a tag that each signature has its own value of
+
+_NOTHING = Field(name="", raw=b"")
+
+
+class Specimen(Struct, frozen=True):
+    """A well-formed signature without what was its own, and the names of these tags in the order of the form."""
+
+    signature: Signature
+    own: tuple[str, ...]
+
+
+class KnownForms:
+    """Parses signatures. The form unused for longest makes room for a new one."""
+
+    def __init__(self) -> None:
+        self._specimens: OrderedDict[bytes, Specimen] = OrderedDict()
+
+    def parse(self, field: Field) -> Signature:
+        """The signature in a DKIM-Signature field. Raises SignatureError."""
+        if len(field.raw) > MAX_FIELD:
+            return _parsed_whole(field)
+        pieces = _own_re.split(b";" + field.raw.partition(b":")[2])
+        values = pieces[2::3]
+        del pieces[2::3]
+        form = b"".join(pieces)
+        specimen = self._specimens.get(form)
+        if specimen is None:
+            signature = _parsed_whole(field)
+            self._keep(form, signature, pieces[1::2])
+            return signature
+        self._specimens.move_to_end(form)
+        return _like(specimen, field, values) or _parsed_whole(field)  # which says what is wrong with a value
+
+    def __len__(self) -> int:
+        return len(self._specimens)
+
+    def _keep(self, form: bytes, signature: Signature, tags: Sequence[bytes]) -> None:
+        if len(form) > MAX_FORM:
+            return
+        common = replace(
+            signature,
+            field=_NOTHING,
+            claim=replace(signature.claim, b=""),
+            seal=replace(signature.seal, octets=b""),
+            body_hash=b"",
+        )
+        self._specimens[form] = Specimen(common, tuple([tag.strip(b"; \t\r\n=").decode("ascii") for tag in tags]))
+        if len(self._specimens) > MAX_FORMS:
+            self._specimens.popitem(last=False)
+
+
+def _parsed_whole(field: Field) -> Signature:
+    return parse_signature(field, read_field(field))
+
+
+def _like(specimen: Specimen, field: Field, values: Sequence[bytes]) -> Signature | None:
+    """None where a value is malformed."""
+    common = specimen.signature
+    own = dict(zip(specimen.own, [value.strip(b" \t\r\n") for value in values], strict=True))
+    b, claim, seal = unfolded(own["b"]), common.claim, common.seal
+    try:
+        signed, expires = times(own)
+        octets, body_hash = base64(b, "b"), base64(own["bh"], "bh")
+    except (SignatureError, TagError):
+        return None
+    return Signature(
+        field=field,
+        claim=Claim(claim.domain, claim.selector, claim.identity, claim.algorithm, str(b, "ascii"), signed, expires),
+        seal=Seal(seal.domain, seal.selector, seal.algorithm, octets),
+        identity_domain=common.identity_domain,
+        headers=common.headers,
+        header_canon=common.header_canon,
+        body=common.body,
+        body_hash=body_hash,
+        expires=expires,
+    )
