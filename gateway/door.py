@@ -31,6 +31,9 @@ class SmtpDoor:
     def has_room(self) -> bool:
         return self._front.sessions.has_room
 
+    def run_short(self) -> None:
+        self._front.sessions.run_short()
+
     def caller(self, peer: Any) -> Caller | None:
         if not isinstance(peer, tuple):  # of a Unix socket
             return None

@@ -2,6 +2,8 @@
 drained."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
@@ -15,6 +17,7 @@ from gateway.system.board import Region
 from gateway.system.hostcounts import HostCounts
 
 RESERVE = 64  # connections beyond max_connections that our own hosts and relay partners may have before all must wait
+SHORTAGE = 60.0  # seconds after the system had no descriptor for a client in which fewer clients are let in
 UNBOUNDED = Bounds()
 NOWHERE = Place(())  # of a session whose client was turned away
 
@@ -52,13 +55,16 @@ class Sessions:
         messages: Bounds = UNBOUNDED,
         room: int = ENDLESS,
         watcher: Watcher | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`messages` bounds those that are whole, `room` the connections that this one has
-        descriptors for. `watcher` is told of each connection."""
+        descriptors for. `watcher` is told of each connection. `clock` gives monotonic seconds."""
         self._most = settings.max_connections
         self._admission = Admission(settings, HostCounts(region))
         self._processing = Processing(region, messages)
-        self._room = room
+        self._room = self._full_room = room
+        self._short_until = 0.0
+        self._clock = clock
         self._watcher = watcher
         self._open: dict[Draining, Place] = {}
         self._empty = asyncio.Event()
@@ -82,7 +88,15 @@ class Sessions:
     @property
     def has_room(self) -> bool:
         """Whether one more connection can be had, whoever's it is: what is not accepted waits in the kernel."""
+        if self._short_until and self._clock() >= self._short_until:
+            self._short_until, self._room = 0.0, self._full_room
         return len(self._open) < self._room and self._admission.connections < self._most + RESERVE
+
+    def run_short(self) -> None:
+        """There are too few descriptors for those who are here: each needs more, to hand on its mail. For a while half
+        as many are let in; else all might come again for ever, and none be served."""
+        self._room = max(1, len(self._open) // 2)
+        self._short_until = self._clock() + SHORTAGE
 
     def admit(self, ip: IPv4Address | IPv6Address, role: Role) -> Place | Reply:
         """A place for a client at this address, or what to tell it: then no session need be made for it."""

@@ -35,6 +35,10 @@ class Door(Protocol):
         """Whether one more may be accepted at all."""
         ...
 
+    def run_short(self) -> None:
+        """The system had nothing left for a client."""
+        ...
+
     def caller(self, peer: Any) -> Any:
         """Who a client at this address is; None where the connection itself must say so first."""
         ...
@@ -97,6 +101,7 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker had it, or it is gone
                 return None
             except OSError as error:
+                self._door.run_short()
                 return self._pause(RECOVERY, error.strerror or str(error))
             self._receive(client, peer)
         return None

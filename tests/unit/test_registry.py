@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from gateway.connection import Role
 from gateway.reply import Reply
 from gateway.smtp.processing import Bounds
-from gateway.smtp.registry import RESERVE, Sessions
+from gateway.smtp.registry import RESERVE, SHORTAGE, Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.board import Board, Region
 
@@ -56,6 +56,29 @@ def test_there_is_room_while_descriptors_suffice() -> None:
     assert isinstance(first, Guest)
     sessions.leave(first)
     sessions.leave(first)
+    assert sessions.has_room
+
+
+def test_where_descriptors_ran_out_half_as_many_are_let_in_for_a_while() -> None:
+    now = 100.0
+    sessions = Sessions(SessionSettings(), Region.private(), room=8, clock=lambda: now)
+    guests = [let_in(sessions, f"192.0.2.{number}") for number in range(6)]
+    sessions.run_short()
+    assert not sessions.has_room
+    for guest in guests[:4]:
+        assert isinstance(guest, Guest)
+        assert not sessions.has_room
+        sessions.leave(guest)
+    assert sessions.has_room
+    let_in(sessions, "192.0.2.9")
+    assert not sessions.has_room
+    now += SHORTAGE
+    assert sessions.has_room
+
+
+def test_where_descriptors_ran_out_one_client_is_let_in_all_the_same() -> None:
+    sessions = Sessions(SessionSettings(), Region.private())
+    sessions.run_short()
     assert sessions.has_room
 
 
