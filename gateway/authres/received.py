@@ -35,7 +35,7 @@ def received_field(
     """Our Received field. `client_name` is the client's confirmed reverse name or ""; `now` is Unix time; `ident` is
     the id under which the log has the message.
 
-    Each part is namelike, an address as `_for` has it, or a word of ours.
+    Each part is namelike, an address as `_literal` or `_for` has it, or a word of ours.
     """
     client = f"{namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}]"
     protocol, recipient, date = _protocol(connection, envelope), _for(envelope), _date(int(now))

@@ -21,7 +21,7 @@ MAX_MISSING = 1 << 48  # entries; a database's numbers end at 1 << 63, also wher
 CUTS = ((1000, 50), (200, 10))  # characters kept of a text, items kept of a list
 
 
-class Values(Struct, frozen=True, array_like=True):
+class Values(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What the journal has of a record: these of its fields, in this order."""
 
     event: str

@@ -94,12 +94,13 @@ class Dialogue:
         if await self._talks_early():
             self._connection = replace(self._connection, early_talker=True)
         if await self._is_welcome():
+            is_silent = self._inbox.is_untouched  # meanwhile: one who is near acknowledges the banner before we look
             self._outbox.greet(self._front.banner)
             self._go_on()
             self._await_client()
             await self._inbox.arrival()
             self._watchdog.until(NEVER)
-            if self._outbox.is_unheard:
+            if not is_silent or self._outbox.is_unheard:
                 self._connection = replace(self._connection, early_talker=True)
         return await self._talk()
 

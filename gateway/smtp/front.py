@@ -30,7 +30,7 @@ class Front:
     """The collaborators of the sessions, made once for a worker.
 
     `carried` tells which extensions every next hop has at the time, `limits` what a stranger is held to. `tls` is None
-    where STARTTLS is not to be offered. `proxies` are those who bring other clients.
+    where STARTTLS is not to be offered. `proxies` are those who bring other clients, `burst` gathers what is written.
     """
 
     def __init__(

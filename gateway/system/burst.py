@@ -6,9 +6,12 @@ is hardly more than one write a turn, and each is made at once.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 MANY = 6  # connections of a worker, below which it would wait for others in vain
+
+log = logging.getLogger(__name__)
 
 
 class Burst:
@@ -31,5 +34,9 @@ class Burst:
         """Write all of it now: before one of the connections is closed, or goes on over TLS."""
         due, self._due = self._due, []
         for transport, octets in due:
-            if not transport.is_closing():
-                transport.write(octets)
+            try:
+                if not transport.is_closing():
+                    transport.write(octets)
+            except RuntimeError:  # it was half closed: a mistake of ours, for which no other connection is to pay
+                log.exception("a connection could not be written to")
+                transport.abort()

@@ -74,14 +74,14 @@ class Line(Generic[T]):
         seconds: float,
         undo: Callable[[T], None],
     ) -> T | Refusal:
-        """What `attempt` gives, as soon as it gives anything: at once, or within `seconds`.
+        """What `attempt` gives, as soon as it gives anything: at once, or within `seconds`, or by the look after them.
 
         It must not wait, and release nothing here. `client` names whose turn it is. Those whose `wants` are equal get
         nothing where another of them just did not. `undo` is called with what came to one who was cancelled in that
         moment.
         """
         now, elsewhere = self._clock(), self._first_elsewhere()
-        if self._turns and now >= self._served_at + SOON:
+        if self._turns and (wants not in self._wanted or now >= self._served_at + SOON):
             self._serve(now, elsewhere)
         if wants not in self._wanted and not self._stands_back(now, now, elsewhere) and (got := attempt()) is not None:
             return got
@@ -186,22 +186,24 @@ class Line(Generic[T]):
         if rank != self._posted and self._region.post(self._rank, rank):
             self._posted = rank
         if first is not None and self._next_look is None:
-            self._next_look = asyncio.get_running_loop().call_later(self._pause(first), self._look)
+            self._next_look = asyncio.get_running_loop().call_later(self._pause(), self._look)
 
-    def _pause(self, first: float) -> float:
+    def _pause(self) -> float:
         """Seconds until the next look, in any case until the first wait is over. It can be seldom where in every other
         worker somebody waits, one of them before all here: they take what is released there."""
         ranks = self._region.others(self._rank)
-        theirs = len(ranks) == self._region.neighbours and min(ranks, default=0) <= first * MILLISECONDS
+        theirs = len(ranks) == self._region.neighbours and min(ranks, default=0) < self._posted
         return max(0.0, min(SELDOM if theirs else LOOK, min(self._ends.values()) - self._clock()))
 
     def _look(self) -> None:
         self._next_look = None
         now = self._clock()
-        self._serve(now, self._first_elsewhere())
-        if min(self._ends.values(), default=math.inf) <= now:
-            self._end(now)
-        self._arrange()
+        try:
+            self._serve(now, self._first_elsewhere())
+        finally:  # whatever became of an attempt, each wait ends
+            if min(self._ends.values(), default=math.inf) <= now:
+                self._end(now)
+            self._arrange()
 
     def _end(self, now: float) -> None:
         """End the waits whose time is over."""

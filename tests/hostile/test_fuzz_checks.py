@@ -1,7 +1,6 @@
 """Fuzzed signatures, records and whole messages, before a DNS that lies: every check has a sound result."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 
@@ -140,15 +139,9 @@ def test_signature_is_read_or_refused(octets: bytes, name: str) -> None:
 @given(mutants(TAG_LISTS[:1]))
 def test_after_a_signature_its_mutant_is_read_as_it_is_without_one(octets: bytes) -> None:
     forms = KnownForms()
-    forms.parse(Field(name="dkim-signature", raw=b"DKIM-Signature:" + TAG_LISTS[0] + b"\r\n"))
-    field = Field(name="dkim-signature", raw=b"DKIM-Signature:" + octets + b"\r\n")
-    try:
-        expected = signature_of(octets)
-    except SignatureError as error:
-        with pytest.raises(SignatureError, match=re.escape(error.reason)):
-            forms.parse(field)
-    else:
-        assert forms.parse(field) == expected
+    forms.keep(signature_of(TAG_LISTS[0]))
+    known = forms.recall(Field(name="dkim-signature", raw=b"DKIM-Signature:" + octets + b"\r\n"))
+    assert known is None or known == signature_of(octets)
 
 
 @fuzzed(120)

@@ -19,6 +19,7 @@ from gateway.envelope import Envelope, Recipient, parse_forward_path, parse_reve
 from gateway.message import Message, Stamped, parse_message
 from gateway.reply import Reply
 from gateway.system.board import Region
+from gateway.system.burst import Burst
 from gateway.system.threads import DiskThreads
 
 BODY = b"Subject: greetings\r\n\r\nHello.\r\n"
@@ -76,12 +77,13 @@ def route(
     transfer: float = 5.0,
     final: float = 5.0,
     region: Region | None = None,
+    burst: Burst | None = None,
     **settings: Any,
 ) -> Iterator[SmtpRoute]:
     """A route whose idle connections are closed at the end; those in regions of one board share their connections."""
     patient = {"command_timeout": 2.0, "connect_timeout": 2.0} | settings
     chosen = RouteSettings(hosts=tuple(map(str, endpoints)), **patient)
-    pool = build_pool("mail", chosen, hostname="mx.example.org", region=region or Region.private())
+    pool = build_pool("mail", chosen, hostname="mx.example.org", region=region or Region.private(), burst=burst)
     patience = Patience(hold=hold, transfer=transfer, final=final)
     manner = Manner(protocol=endpoints[0].protocol, identify=identify, verification=verification, patience=patience)
     try:

@@ -23,7 +23,7 @@ from gateway.checks.dkim.tags import parse_tags, unsigned
 from gateway.checks.dmarc import DmarcCheck
 from gateway.checks.dmarc.record import parse_record as parse_dmarc
 from gateway.checks.iprev import IprevCheck
-from gateway.checks.run import NO_ANSWERS
+from gateway.checks.run import NO_ANSWERS, Wave, run_wave
 from gateway.checks.spf import SpfCheck, SpfSettings
 from gateway.checks.spf.macros import expand
 from gateway.checks.spf.record import PermError
@@ -101,8 +101,12 @@ def whole(content: Content, table: Table = KEY) -> OnLoop:
 
 
 def asked(check: Check, subject: Subject) -> OnLoop:
+    """As the journey asks it, which is first for what it knows."""
+    wave = Wave((check,), PATIENCE)
+
     async def ask() -> None:
-        await check(subject)
+        answers = await run_wave(wave, subject)
+        assert not isinstance(answers.results[check.name], Unavailable)
 
     return OnLoop(ask)
 

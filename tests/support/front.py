@@ -21,6 +21,7 @@ from gateway.smtp.registry import UNBOUNDED, Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.acceptor import Acceptor
 from gateway.system.board import Region
+from gateway.system.burst import Burst
 from gateway.system.listening import Opening, bind
 from gateway.system.spool import Spool
 from gateway.system.threads import DiskThreads
@@ -156,6 +157,7 @@ async def listening(
     messages: Bounds = UNBOUNDED,
     proxies: Proxies = NOBODY,
     opening: Opening = Opening.BANNER,
+    burst: Burst | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """A gateway with these settings; its visits answer as told. `carried` are the extensions of its next hops.
@@ -181,6 +183,7 @@ async def listening(
         ),
         carried=lambda: carried,
         proxies=proxies,
+        burst=burst,
     )
     sock = bind("127.0.0.1:0")
     acceptor = Acceptor(sock, SmtpDoor(front, tls if opening is Opening.TLS else None))

@@ -42,6 +42,25 @@ async def test_client_that_talks_before_the_banner_is_seen_without_a_delay() -> 
 
 
 @on_both_loops
+async def test_words_that_come_while_it_is_decided_who_is_welcome_are_early() -> None:
+    """However soon the peer then acknowledges the banner: on one host it does so before anybody looks."""
+    may_decide = asyncio.Event()
+
+    async def slowly(_: Connection) -> None:
+        await may_decide.wait()
+
+    async with listening({"connect": slowly}) as gateway:
+        wire = await gateway.wire()
+        await until(lambda: bool(gateway.told.connections))
+        await wire.send(b"EHLO client.example\r\n")
+        await wire.pause()
+        may_decide.set()
+        assert (await wire.reply()).startswith("220 ")
+        assert (await wire.reply()).startswith("250")
+        assert gateway.told.all("helo")[0].early_talker
+
+
+@on_both_loops
 async def test_patient_client_is_no_early_talker() -> None:
     async with listening() as gateway:
         await gateway.greeted()

@@ -14,8 +14,9 @@ from gateway.checks.dkim.key import parse_key
 from gateway.checks.dkim.known import KnownForms
 from gateway.checks.dkim.lookup import cached_keys, hash_body, hash_short, look_up_keys
 from gateway.checks.dkim.result import FACTS, DkimResult, DkimSignatureResult
-from gateway.checks.dkim.signature import Signature, claimed
+from gateway.checks.dkim.signature import Signature, claim, parse_signature, read_field
 from gateway.checks.dkim.status import SignatureError, Status
+from gateway.checks.dkim.tags import Tags
 from gateway.checks.dkim.verify import (
     Bodies,
     check_author_is_signed,
@@ -26,6 +27,8 @@ from gateway.checks.dkim.verify import (
 from gateway.message import Field, Message
 from gateway.settings import Section
 from gateway.system.dns import Answer, Resolver
+
+SHORT_HEADER = 16384  # octets; where a key is not at hand signatures are read a second time, which must not cost much
 
 
 class DkimSettings(Section):
@@ -76,7 +79,9 @@ class DkimCheck:
         return self._judged(case, answers, await hash_body(case.message, case.plans(answers)))
 
     def known(self, subject: Subject) -> DkimResult | None:
-        """The same at once, where the keys are cached and the body is short, as mostly."""
+        """The same at once, where the keys are cached and the message is short, as mostly."""
+        if subject.message and subject.message.header_size > SHORT_HEADER:
+            return None
         case = self._case(subject)
         if case is None:
             return DkimResult()
@@ -100,15 +105,19 @@ class DkimCheck:
 
     def _read(self, field: Field, header: Header, now: float) -> Signature | DkimSignatureResult:
         """The signature, or why it need not be verified."""
-        signature = None
+        tags: Tags = {}
+        signature = self._known.recall(field)
         try:
-            signature = self._known.parse(field)
+            if signature is None:
+                tags = read_field(field)
+                signature = parse_signature(field, tags)
+                self._known.keep(signature)
             check_expiry(signature, now)
             check_author_is_signed(signature, header)
         except SignatureError as error:
             return DkimSignatureResult(
                 result=error.status,
-                claim=signature.claim if signature else claimed(field),
+                claim=signature.claim if signature else claim(tags),
                 reason=error.reason,
                 failure=error.failure,
                 signature=signature,

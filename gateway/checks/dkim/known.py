@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.checks.dkim.signature import MAX_FIELD, Claim, Seal, Signature, parse_signature, read_field, times
+from gateway.checks.dkim.signature import Claim, Seal, Signature, times
 from gateway.checks.dkim.status import SignatureError
 from gateway.checks.dkim.tags import TagError, base64, unfolded
 from gateway.message import Field
 
 MAX_FORMS = 1000  # forms that one worker keeps, each with what was parsed of it: 1 KB as a rule, 50 KB at most
 MAX_FORM = 1024  # octets of a form that is kept; honest ones take 150 to 600
+MAX_LOOKED_FOR = 4096  # octets of a field; a longer one has no form that is kept, or its values make no sense
 
 _own_re = re.compile(rb"(;[ \t\r\n]*(?:bh?|t|x)[ \t\r\n]*=)([^;]*)")  # a tag that each signature has its own value of
 
@@ -32,31 +33,28 @@ class Specimen(Struct, frozen=True):
 
 
 class KnownForms:
-    """Parses signatures. The form unused for longest makes room for a new one."""
+    """Signatures by their form. The form unused for longest makes room for a new one."""
 
     def __init__(self) -> None:
         self._specimens: OrderedDict[bytes, Specimen] = OrderedDict()
 
-    def parse(self, field: Field) -> Signature:
-        """The signature in a DKIM-Signature field. Raises SignatureError."""
-        if len(field.raw) > MAX_FIELD:
-            return _parsed_whole(field)
-        pieces = _own_re.split(b";" + field.raw.partition(b":")[2])
-        values = pieces[2::3]
-        del pieces[2::3]
-        form = b"".join(pieces)
+    def recall(self, field: Field) -> Signature | None:
+        """The signature in a DKIM-Signature field, as parsing would make it. None where it has to be parsed: its form
+        is not known, or a value is malformed."""
+        if len(field.raw) > MAX_LOOKED_FOR:
+            return None
+        form, _, values = _taken_apart(field)
         specimen = self._specimens.get(form)
         if specimen is None:
-            signature = _parsed_whole(field)
-            self._keep(form, signature, pieces[1::2])
-            return signature
+            return None
         self._specimens.move_to_end(form)
-        return _like(specimen, field, values) or _parsed_whole(field)  # which says what is wrong with a value
+        return _like(specimen, field, values)
 
-    def __len__(self) -> int:
-        return len(self._specimens)
-
-    def _keep(self, form: bytes, signature: Signature, tags: Sequence[bytes]) -> None:
+    def keep(self, signature: Signature) -> None:
+        """Know the form of a signature that was parsed."""
+        if len(signature.field.raw) > MAX_LOOKED_FOR:
+            return
+        form, tags, _ = _taken_apart(signature.field)
         if len(form) > MAX_FORM:
             return
         common = replace(
@@ -70,9 +68,16 @@ class KnownForms:
         if len(self._specimens) > MAX_FORMS:
             self._specimens.popitem(last=False)
 
+    def __len__(self) -> int:
+        return len(self._specimens)
 
-def _parsed_whole(field: Field) -> Signature:
-    return parse_signature(field, read_field(field))
+
+def _taken_apart(field: Field) -> tuple[bytes, Sequence[bytes], Sequence[bytes]]:
+    """The form of a signature, and the names (with what is around them) and values of the tags that are its own."""
+    pieces = _own_re.split(b";" + field.raw.partition(b":")[2])
+    values = pieces[2::3]
+    del pieces[2::3]
+    return b"".join(pieces), pieces[1::2], values
 
 
 def _like(specimen: Specimen, field: Field, values: Sequence[bytes]) -> Signature | None:

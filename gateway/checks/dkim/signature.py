@@ -105,14 +105,6 @@ def claim(tags: Tags, sealed: Seal | None = None) -> Claim:
     )
 
 
-def claimed(field: Field) -> Claim:
-    """What a malformed signature claims, as far as it can be read."""
-    try:
-        return claim(read_field(field))
-    except SignatureError:
-        return Claim()
-
-
 def parse_signature(field: Field, tags: Tags) -> Signature:
     """Make a signature of a DKIM-Signature's tags. Raises SignatureError (RFC 6376 section 6.1.1)."""
     try:

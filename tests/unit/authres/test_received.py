@@ -90,6 +90,22 @@ def test_nothing_that_a_client_says_breaks_out_of_its_clause(
     assert len(split_fields(field)) == 1
 
 
+@pytest.mark.parametrize("zone", ["eth0", "a\r\nX-Spam-Flag: NO\r\n", "\0\x7f \t\xe9\udc80", "z" * 2000, " " * 2000])
+def test_zone_of_an_address_breaks_out_of_no_line(zone: str) -> None:
+    field = received(replace(CLIENT, ip=IPv6Address(f"fe80::1%{zone}")))
+    assert re.fullmatch(rb"Received: (?:[!-~]|\r\n(?= [!-~])| (?! )){1,500}\r\n", field)
+    assert len(split_fields(field)) == 1
+
+
+@pytest.mark.parametrize("local", ["b" * 64, "b" * 2000])
+def test_lines_are_short_however_long_a_name_is(local: str) -> None:
+    long = "x." * 2000
+    to_long = (replace(ENVELOPE, recipients=(Recipient(Address(local, domain)),)) for domain in ("example.org", long))
+    for envelope in to_long:
+        field = received(replace(CLIENT, helo=long, tls=Tls(long, long, 256)), envelope, long)
+        assert all(len(line) <= 998 for line in field.split(b"\r\n"))
+
+
 def message_with(count: int, own: int = 0) -> bytes:
     return b"Received: from a by b; date\r\n" * count + received() * own + b"\r\n"
 

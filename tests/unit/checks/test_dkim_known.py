@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.checks.dkim.known import MAX_FORM, MAX_FORMS, KnownForms
-from gateway.checks.dkim.signature import MAX_FIELD, Signature, parse_signature, read_field
+from gateway.checks.dkim.known import MAX_FORM, MAX_FORMS, MAX_LOOKED_FOR, KnownForms
+from gateway.checks.dkim.signature import Signature, parse_signature, read_field
 from gateway.checks.dkim.status import Failure, SignatureError
 from gateway.message import Field
 
@@ -16,22 +16,26 @@ FIRST = (
 Outcome = Signature | tuple[str, Failure]
 
 
-def outcome(parsed: Signature | SignatureError) -> Outcome:
-    return (parsed.reason, parsed.failure) if isinstance(parsed, SignatureError) else parsed
+def parsed(field: Field) -> Signature:
+    return parse_signature(field, read_field(field))
 
 
 def whole(field: Field) -> Outcome:
     try:
-        return parse_signature(field, read_field(field))
+        return parsed(field)
     except SignatureError as error:
-        return outcome(error)
+        return error.reason, error.failure
 
 
 def remembered(forms: KnownForms, field: Field) -> Outcome:
-    try:
-        return forms.parse(field)
-    except SignatureError as error:
-        return outcome(error)
+    """As it is recalled, or else parsed and kept."""
+    known = forms.recall(field)
+    if known:
+        return known
+    found = whole(field)
+    if isinstance(found, Signature):
+        forms.keep(found)
+    return found
 
 
 def field_of(value: bytes) -> Field:
@@ -88,21 +92,19 @@ def test_what_follows_the_colon_of_another_tag_is_not_a_value_of_its_own() -> No
         assert remembered(forms, field) == whole(field)
 
 
-def is_known(forms: KnownForms, field: Field, first: Signature) -> bool:
-    """What a form has in common is parsed once, and so it is the very same."""
-    return forms.parse(field).headers is first.headers
-
-
 def test_a_known_form_is_not_parsed_again() -> None:
-    forms = KnownForms()
-    first = forms.parse(field_of(FIRST))
-    assert is_known(forms, field_of(FIRST.replace(b"BAUG", b"AAAA")), first)
-    assert not is_known(forms, field_of(FIRST.replace(b"s1", b"s2")), first)
+    forms, first = KnownForms(), parsed(field_of(FIRST))
+    forms.keep(first)
+    known = forms.recall(field_of(FIRST.replace(b"BAUG", b"AAAA")))
+    assert known
+    assert known.headers is first.headers
+    assert forms.recall(field_of(FIRST.replace(b"s1", b"s2"))) is None
+    assert forms.recall(field_of(FIRST.replace(b"BAUG", b"*"))) is None
 
 
 def test_of_a_form_nothing_is_kept_that_was_one_signatures_own() -> None:
     forms = KnownForms()
-    forms.parse(field_of(FIRST))
+    forms.keep(parsed(field_of(FIRST)))
     [(form, specimen)] = forms._specimens.items()
     for own in (b"AAECAw", b"BAUG", b"17000", b"18000"):
         assert own not in form
@@ -113,19 +115,27 @@ def test_of_a_form_nothing_is_kept_that_was_one_signatures_own() -> None:
 def test_the_memory_has_bounds() -> None:
     forms = KnownForms()
     for number in range(MAX_FORMS + 2):
-        forms.parse(field_of(FIRST.replace(b"s=s1", b"s=s%d" % number)))
+        forms.keep(parsed(field_of(FIRST.replace(b"s=s1", b"s=s%d" % number))))
     assert len(forms) == MAX_FORMS
     forms = KnownForms()
-    forms.parse(field_of(FIRST.replace(b"h=from", b"h=" + b"x:" * MAX_FORM + b"from")))
+    forms.keep(parsed(field_of(FIRST.replace(b"h=from", b"h=" + b"x:" * MAX_FORM + b"from"))))
     assert len(forms) == 0
-    assert whole(too_large := field_of(FIRST + b" " * MAX_FIELD)) == remembered(forms, too_large)
+
+
+def test_a_field_that_is_too_long_for_a_form_is_not_looked_for() -> None:
+    forms, long = KnownForms(), field_of(FIRST.replace(b"BAUG", b"BAUG" * (MAX_LOOKED_FOR // 4)))
+    forms.keep(parsed(long))
+    assert len(forms) == 0
+    forms.keep(parsed(field_of(FIRST)))
+    assert forms.recall(long) is None
 
 
 def test_the_form_unused_for_longest_makes_room() -> None:
     forms = KnownForms()
     fields = [field_of(FIRST.replace(b"s=s1", b"s=s%d" % number)) for number in range(MAX_FORMS + 1)]
-    first, second = [forms.parse(field) for field in fields[:MAX_FORMS]][:2]
-    forms.parse(fields[0])
-    forms.parse(fields[MAX_FORMS])
-    assert is_known(forms, fields[0], first)
-    assert not is_known(forms, fields[1], second)
+    for field in fields[:MAX_FORMS]:
+        forms.keep(parsed(field))
+    assert forms.recall(fields[0])
+    forms.keep(parsed(fields[MAX_FORMS]))
+    assert forms.recall(fields[0])
+    assert forms.recall(fields[1]) is None

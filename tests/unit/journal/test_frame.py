@@ -91,6 +91,8 @@ def test_what_is_large_is_cut_and_named(large: dict[str, FactValue]) -> None:
         encode(record_of(), "digest").replace(b"[%d," % FORMAT, b"[1,1,", 1),
         encode(record_of(), "digest")[:-5],
         encode(record_of(), "digest")[:-1] + b",7]",
+        encode(record_of(milliseconds={}), "digest").replace(b",{}]", b",{},7]", 1),
+        encode(record_of(milliseconds={}), "digest").replace(b",{}]", b"]", 1),
         encode(record_of(), "digest").replace(b'"m1"', b"7", 1),
         encode(record_of(subject="\udc80"), "digest").replace(b'"m1"', b"7", 1),
         encode(record_of(), "digest", missing=1 << 49),

@@ -1,9 +1,11 @@
 """Burst: the writes of a turn, in their order; at once where few would wait for each other."""
 
 import asyncio
+import socket
 from typing import cast
 
 from gateway.system.burst import MANY, Burst
+from tests.support.loops import on_both_loops
 
 
 class Pipe:
@@ -74,3 +76,18 @@ async def test_what_waits_for_a_connection_that_is_closed_meanwhile_is_lost() ->
     cast(Pipe, one).closing = True
     await asyncio.sleep(0)
     assert told == [b"2"]
+
+
+@on_both_loops
+async def test_connection_that_takes_no_more_costs_the_others_nothing() -> None:
+    near, far = socket.socketpair()
+    half_closed, _ = await asyncio.get_running_loop().create_unix_connection(asyncio.Protocol, sock=near)
+    half_closed.write_eof()
+    told, (another,) = pipes(1)
+    burst = Burst(lambda: MANY)
+    burst.write(half_closed, b"1")
+    burst.write(another, b"2")
+    burst.leave()
+    assert told == [b"2"]
+    assert half_closed.is_closing()
+    far.close()

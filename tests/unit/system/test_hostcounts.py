@@ -198,7 +198,7 @@ def test_processes_that_race_for_the_last_places_never_have_too_many(tmp_path: P
         for rival in rivals:
             rival.begin()
         answers = [list(map(int, rival.hear().split())) for rival in rivals]
-        assert all(got for got, _, _ in answers)
+        assert any(got for got, _, _ in answers)  # not all: two may stand still for long with both places in hand
         assert [too_many for _, too_many, _ in answers] == [0, 0, 0]
         assert sum(held for _, _, held in answers) == board.total(board.key("p")) <= 2
 

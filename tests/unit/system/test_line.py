@@ -268,6 +268,38 @@ async def test_one_who_wants_something_else_is_not_kept_from_it_by_those_before_
     assert await bring("b", "a") == [True] * 5
 
 
+async def test_newcomer_who_wants_something_else_does_not_overtake_those_before_him() -> None:
+    line, shelf = Line[str](Region.private(), "shelf", clock=Clock()), list[str]()
+
+    def come(wants: str) -> "asyncio.Task[str | Refusal]":
+        def take() -> str | None:
+            return shelf.pop() if shelf else None
+
+        return asyncio.create_task(line.wait(take, client=wants, wants=wants, seconds=LONG, undo=shelf.append))
+
+    waiting = [come("a"), come("b")]
+    await settle()
+    shelf.append("what another worker released")
+    waiting.append(come("c"))
+    await settle()
+    assert [task.done() for task in waiting] == [True, False, False]
+    await give_up(*waiting)
+
+
+async def test_a_wait_ends_though_an_attempt_raises() -> None:
+    loop, clock, complaints = asyncio.get_running_loop(), Clock(), list[object]()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    line, attempts = Line[int](Region.private(), "p", clock=clock), iter([None])
+    waiting = asyncio.create_task(
+        line.wait(lambda: next(attempts), client="c", wants="p", seconds=1.0, undo=lambda _: None)
+    )
+    await settle()
+    clock.now += 1.0
+    async with asyncio.timeout(LONG):
+        assert await waiting is Refusal.EXPIRED
+    assert complaints
+
+
 async def test_who_gives_up_in_that_moment_gets_nothing_that_another_could_have() -> None:
     here, _ = workers(Clock(), places=1)
     await here.come()
