@@ -15,6 +15,7 @@ from gateway.connection import Connection, Tls
 from gateway.envelope import Envelope
 from gateway.message import Field, Message
 
+NAME = "Received"
 SOFTWARE = "Mailward"
 UNKNOWN = "unknown"  # in place of a name: none was given, or the reverse name is missing or not confirmed
 
@@ -41,7 +42,7 @@ def received_field(
     protocol, recipient, date = _protocol(connection, envelope), _for(envelope), _date(int(now))
     return clean_field(
         (
-            f"Received: from {namelike(connection.helo) or UNKNOWN} ({client})",
+            f"{NAME}: from {namelike(connection.helo) or UNKNOWN} ({client})",
             *((f" (using {_tls(connection.tls)})",) if connection.tls else ()),
             f" by {namelike(hostname)} ({SOFTWARE}) with {protocol} id {namelike(ident)}{'' if recipient else ';'}",
             f" {recipient}; {date}" if recipient else f" {date}",
