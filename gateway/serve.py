@@ -39,7 +39,7 @@ from gateway.smtp.settings import SessionSettings
 from gateway.system import descriptors
 from gateway.system.acceptor import Acceptor
 from gateway.system.board import Region
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE, Burst
 from gateway.system.dns import DnsResolver, Resolver
 from gateway.system.hostcounts import MEMORY, HostCounts, Places
 from gateway.system.listening import Listener, Opening
@@ -94,6 +94,18 @@ def build_limits(session: SessionSettings, parts: Parts) -> Limits:
     )
 
 
+def build_sessions(settings: Settings, region: Region, metrics: Metrics) -> Sessions:
+    """Those of a worker, within the limits of the host and its own descriptors."""
+    limits = settings.limits
+    return Sessions(
+        settings.session,
+        region,
+        messages=Bounds(at_once=limits.messages, waiting=limits.waiting, seconds=limits.wait),
+        room=descriptors.connections_within(descriptors.limit()),
+        watcher=metrics,
+    )
+
+
 def candidate_of(settings: Settings) -> Profiles | None:
     """The candidate rules, if some can be used; what is wrong with others is logged and harms nothing."""
     try:
@@ -112,7 +124,7 @@ def build_parts(
     clock: Clock,
     record: Callable[[Record], None],
     region: Region | None = None,
-    burst: Burst | None = None,
+    burst: Burst = AT_ONCE,
 ) -> Parts:
     """What the journeys of a worker share. `region` is the worker's on the board of the host, `burst` gathers what it
     writes.
@@ -140,7 +152,7 @@ def build_parts(
                 disk=disk,
                 region=region,
                 network_of=settings.session.network_of,
-                burst=burst or Burst(),
+                burst=burst,
             ),
             by_rules=profiles.routes,
         ),
@@ -169,15 +181,7 @@ class Gateway:
         self._journal = _open_feed(settings.journal, journal, metrics) if journal else None
         self._resolver = DnsResolver(settings.dns)
         self._disk = DiskThreads(threads=DISK_THREADS, waiting=DISK_WAITING)
-        self._sessions = Sessions(
-            settings.session,
-            region,
-            messages=Bounds(
-                at_once=settings.limits.messages, waiting=settings.limits.waiting, seconds=settings.limits.wait
-            ),
-            room=descriptors.connections_within(descriptors.limit()),
-            watcher=metrics,
-        )
+        self._sessions = build_sessions(settings, region, metrics)
         self._memory = Places(HostCounts(region), MEMORY, settings.limits.memory)
         burst = Burst(lambda: self._sessions.connections)
         self._acceptors: list[Acceptor] = []

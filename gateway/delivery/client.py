@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Iterable, Sequence
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from gateway.delivery.answer import Answer
 from gateway.delivery.capabilities import NOTHING, Capabilities
@@ -16,7 +16,7 @@ from gateway.delivery.dots import stuffed
 from gateway.delivery.endpoint import Endpoint, Protocol
 from gateway.delivery.outcome import Failure, Step, failure_of
 from gateway.delivery.wire import Broken, Wire, connect
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE, Burst
 
 # Postfix counts refusals and RSETs until the next message is taken: it answers slowly after 10 refusals and hangs up
 # after 20, and takes every RSET past 100 for a refusal (smtpd_soft_error_limit, smtpd_hard_error_limit,
@@ -40,7 +40,7 @@ class Terms(Struct, frozen=True):
     context: ssl.SSLContext
     connect: float  # until the connection stands
     command: float  # until the answer to a command
-    burst: Burst = field(default_factory=Burst)  # what is said goes through it
+    burst: Burst = AT_ONCE  # what is said goes through it
 
 
 class Client:

@@ -17,7 +17,7 @@ from gateway.delivery.pool import Bounds, Pool
 from gateway.delivery.settings import DEFAULT_ROUTE, MAILDIR, DomainSettings, RouteSettings
 from gateway.domain import configured_for
 from gateway.system.board import Region
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE, Burst
 
 __all__ = ["DEFAULT_ROUTE", "DomainSettings", "RouteSettings", "Routes", "Surroundings", "build_routes"]
 
@@ -29,7 +29,7 @@ class Surroundings(Struct, frozen=True):
     disk: Executor  # where calls that wait for a disk run
     region: Region = field(default_factory=Region.private)  # where workers share the connections of a route
     network_of: Callable[[IPv4Address | IPv6Address], str] = str  # names who takes turns where these are waited for
-    burst: Burst = field(default_factory=Burst)  # what is said to next hops goes through it
+    burst: Burst = AT_ONCE  # what is said to next hops goes through it
 
 
 class _Route(Struct, frozen=True):
@@ -144,9 +144,7 @@ def _build(name: str, settings: RouteSettings, surroundings: Surroundings, pools
     return _Route(live=live, unverified=unverified)
 
 
-def build_pool(
-    name: str, settings: RouteSettings, *, hostname: str, region: Region, burst: Burst | None = None
-) -> Pool:
+def build_pool(name: str, settings: RouteSettings, *, hostname: str, region: Region, burst: Burst = AT_ONCE) -> Pool:
     bounds = Bounds(
         connections=settings.max_connections,
         held=settings.max_held,
@@ -160,14 +158,14 @@ def build_pool(
     return Pool(endpoints, terms, bounds, name=name, region=region)
 
 
-def build_terms(settings: RouteSettings, hostname: str, burst: Burst | None = None) -> Terms:
+def build_terms(settings: RouteSettings, hostname: str, burst: Burst = AT_ONCE) -> Terms:
     return Terms(
         hostname=hostname,
         tls=settings.tls,
         context=tls_context(settings.tls, settings.tls_authorities),
         connect=settings.connect_timeout,
         command=settings.command_timeout,
-        burst=burst or Burst(),
+        burst=burst,
     )
 
 

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from gateway.scoring.client import Failure, Fault, Patience, Payload, Spamd
+from gateway.scoring.client import Patience, Spamd
+from gateway.scoring.exchange import Payload
+from gateway.scoring.failure import Failure, Fault
 from gateway.scoring.hosts import SpamdHost, parse_address
 from gateway.scoring.lesson import Lesson, Told
 

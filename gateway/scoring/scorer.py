@@ -11,7 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.scoring.breaker import Breaker, Cause
-from gateway.scoring.client import Failure, Fault, Patience, Payload, Spamd
+from gateway.scoring.client import Patience, Spamd
+from gateway.scoring.exchange import Payload
+from gateway.scoring.failure import Failure, Fault
 from gateway.scoring.hosts import SpamdHost, in_order, parse_address
 from gateway.scoring.outcome import Scored, Unscored
 from gateway.scoring.slots import Slots

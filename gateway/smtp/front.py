@@ -15,7 +15,7 @@ from gateway.smtp.introduction import Introductions
 from gateway.smtp.offer import OF_NEXT_HOPS, OVER_TLS, Extension, Greeting, Limits, ehlo, helo
 from gateway.smtp.registry import Sessions
 from gateway.smtp.settings import SessionSettings
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE, Burst
 from gateway.system.spool import Spool
 from gateway.system.tls import ServerTls
 from gateway.visit import Visit
@@ -47,7 +47,7 @@ class Front:
         limits: Limits,
         carried: Callable[[], Set[str]],
         proxies: Proxies = NOBODY,
-        burst: Burst | None = None,
+        burst: Burst = AT_ONCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.visit = visit
@@ -61,7 +61,7 @@ class Front:
         self.proxies = proxies
         self.introductions = Introductions(settings.header_timeout)
         self.clock = clock
-        self.burst = burst or Burst()
+        self.burst = burst
         self.banner = reply("220", f"{hostname} ESMTP Mailward")
         self.helo = helo(hostname, limits)
         self._limits = limits

@@ -1,7 +1,7 @@
 """Burst: what the connections of a busy worker have to say in a turn of the event loop, written at its end.
 
 Each write wakes another process. The kernel may let that one run in our place, and what it leaves of the caches is not
-ours: amid the checks of a message this costs a tenth of all that a message costs. Where few connections are open there
+ours: amid the checks of messages this costs up to a tenth of all that they cost. Where few connections are open there
 is hardly more than one write a turn, and each is made at once.
 """
 
@@ -40,3 +40,6 @@ class Burst:
             except RuntimeError:  # it was half closed: a mistake of ours, for which no other connection is to pay
                 log.exception("a connection could not be written to")
                 transport.abort()
+
+
+AT_ONCE = Burst()  # where nobody gathers writes

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.scoring.client import Failure, Fault, Patience, Spamd
+from gateway.scoring.client import Patience, Spamd
+from gateway.scoring.failure import Failure, Fault
 from gateway.scoring.hosts import parse_address
 from gateway.scoring.payload import Excerpt
 from tests.support.fakespamd import Behaviour, FakeSpamd, replying, scored

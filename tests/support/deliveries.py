@@ -19,7 +19,7 @@ from gateway.envelope import Envelope, Recipient, parse_forward_path, parse_reve
 from gateway.message import Message, Stamped, parse_message
 from gateway.reply import Reply
 from gateway.system.board import Region
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE, Burst
 from gateway.system.threads import DiskThreads
 
 BODY = b"Subject: greetings\r\n\r\nHello.\r\n"
@@ -77,7 +77,7 @@ def route(
     transfer: float = 5.0,
     final: float = 5.0,
     region: Region | None = None,
-    burst: Burst | None = None,
+    burst: Burst = AT_ONCE,
     **settings: Any,
 ) -> Iterator[SmtpRoute]:
     """A route whose idle connections are closed at the end; those in regions of one board share their connections."""

@@ -21,7 +21,7 @@ from gateway.smtp.registry import UNBOUNDED, Sessions
 from gateway.smtp.settings import SessionSettings
 from gateway.system.acceptor import Acceptor
 from gateway.system.board import Region
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE, Burst
 from gateway.system.listening import Opening, bind
 from gateway.system.spool import Spool
 from gateway.system.threads import DiskThreads
@@ -157,7 +157,7 @@ async def listening(
     messages: Bounds = UNBOUNDED,
     proxies: Proxies = NOBODY,
     opening: Opening = Opening.BANNER,
-    burst: Burst | None = None,
+    burst: Burst = AT_ONCE,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """A gateway with these settings; its visits answer as told. `carried` are the extensions of its next hops.

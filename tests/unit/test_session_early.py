@@ -15,7 +15,7 @@ from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.inbox import Inbox
 from gateway.smtp.outbox import Outbox
 from gateway.system import tcp
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE
 from gateway.system.watchdog import Watchdog
 from tests.support.front import Gateway, listening
 from tests.support.loops import on_both_loops
@@ -82,7 +82,7 @@ class Near(asyncio.Protocol):
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.outbox = Outbox(loop, Burst())
+        self.outbox = Outbox(loop, AT_ONCE)
         self.inbox = Inbox(loop, before_waiting=self.outbox.flush)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -10,7 +10,7 @@ from gateway.reply import reply
 from gateway.smtp.ids import connection_id, envelope_id
 from gateway.smtp.inbox import HIGH_WATER, BadLine, EndOfInput, Inbox, Interrupted
 from gateway.smtp.outbox import Outbox
-from gateway.system.burst import Burst
+from gateway.system.burst import AT_ONCE
 from gateway.system.watchdog import NAP, NEVER, Watchdog
 
 
@@ -112,7 +112,7 @@ async def test_wait_is_interrupted_once() -> None:
 
 
 async def test_replies_leave_in_one_write_before_the_session_waits() -> None:
-    outbox, pipe = Outbox(asyncio.get_running_loop(), Burst()), Pipe()
+    outbox, pipe = Outbox(asyncio.get_running_loop(), AT_ONCE), Pipe()
     outbox.transport = pipe
     inbox = Inbox(asyncio.get_running_loop(), before_waiting=outbox.flush)
     inbox.receive(b"NOOP\r\nNOOP\r\n")
@@ -128,7 +128,7 @@ async def test_replies_leave_in_one_write_before_the_session_waits() -> None:
 
 async def test_reply_leaves_at_once_where_the_client_has_sent_nothing_more() -> None:
     inbox, pipe = inbox_with(b"NOOP\r\nNOOP\r\n")
-    outbox = Outbox(asyncio.get_running_loop(), Burst(), is_last=lambda: inbox.is_empty)
+    outbox = Outbox(asyncio.get_running_loop(), AT_ONCE, is_last=lambda: inbox.is_empty)
     outbox.transport = pipe
     for text, written in (("one", []), ("two", [b"250 2.0.0 one\r\n250 2.0.0 two\r\n"])):
         await inbox.line(100)
@@ -137,7 +137,7 @@ async def test_reply_leaves_at_once_where_the_client_has_sent_nothing_more() -> 
 
 
 async def test_reply_does_not_wait_long_for_the_next_one() -> None:
-    outbox, pipe = Outbox(asyncio.get_running_loop(), Burst()), Pipe()
+    outbox, pipe = Outbox(asyncio.get_running_loop(), AT_ONCE), Pipe()
     outbox.transport = pipe
     outbox.say(reply("250 2.1.0", "one"))
     async with asyncio.timeout(5):
