@@ -17,7 +17,7 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway.record import Event, Record
-from gateway.system.tallies import Tallies
+from gateway.system.tallies import UNFINISHED, Tallies
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ENDED = "ended"  # stands in a file's name instead of a worker's process id
@@ -188,7 +188,7 @@ class HostMetrics:
     def clear(self) -> None:
         """Begin with an empty directory: its files are those of an earlier run. Raises OSError."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for file in self._directory.glob("*.db"):
+        for file in (*self._directory.glob("*.db"), *self._directory.glob(f"*{UNFINISHED}")):
             file.unlink()
 
     def environment(self) -> dict[str, str]:
@@ -226,6 +226,8 @@ class HostMetrics:
         mark_process_dead(pid, str(self._directory))
         for kind in _KINDS:
             _fold(self._directory / f"{kind}_{pid}.db", self._directory / f"{kind}_{ENDED}.db")
+        for unfinished in self._directory.glob(f"*_{pid}{UNFINISHED}"):
+            unfinished.unlink()
 
     def page(self) -> bytes:
         """All numbers in Prometheus' text format."""

@@ -1,6 +1,7 @@
 """The status page: answers GET /metrics and GET /healthz over HTTP/1.1 (RFC 9112) on a loopback address."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Mapping
 
@@ -22,6 +23,9 @@ class Page(Struct, frozen=True):
 NOT_FOUND = Page(b"not found\n", status="404 Not Found")
 NOT_ALLOWED = Page(b"only GET\n", status="405 Method Not Allowed")
 BAD_REQUEST = Page(b"bad request\n", status="400 Bad Request")
+FAILED = Page(b"it could not be made; the log says why\n", status="500 Internal Server Error")
+
+log = logging.getLogger("mailward.supervisor")
 
 
 async def serve_pages(sock: socket.socket, pages: Mapping[str, Callable[[], Page]]) -> asyncio.Server:
@@ -56,8 +60,15 @@ def _page(line: bytes, pages: Mapping[str, Callable[[], Page]]) -> Page:
     method, target, _ = parts
     if method != "GET":
         return NOT_ALLOWED
-    make = pages.get(target.partition("?")[0])
-    return make() if make else NOT_FOUND
+    path = target.partition("?")[0]
+    make = pages.get(path)
+    if make is None:
+        return NOT_FOUND
+    try:
+        return make()
+    except Exception:
+        log.exception("%s could not be shown", path)
+        return FAILED
 
 
 def _response(page: Page) -> bytes:

@@ -19,6 +19,7 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.utils import floatToGoString
 
 RESERVED = 1 << 18  # octets a file: some 2,000 numbers
+UNFINISHED = ".new"  # ends the name of a file that cannot be read yet
 DOUBLE = 8  # octets
 KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")  # in a file each: by its name it is added up
 
@@ -149,14 +150,19 @@ class Tallies:
 
 def _reserved(directory: Path, kind: str) -> TallyFile:
     """A file that has its room before it is mapped: a full file system is then an error at the start, and not the end
-    of the process (SIGBUS) at some later message."""
+    of the process (SIGBUS) at some later message. It has its name once it can be read: others look at any time."""
     file = directory / f"{kind}_{os.getpid()}.db"
-    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if file.exists():
+        return TallyFile(str(file))
+    unfinished = file.with_suffix(UNFINISHED)
+    fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.posix_fallocate(fd, 0, RESERVED)
     finally:
         os.close(fd)
-    return TallyFile(str(file))
+    tallies = TallyFile(str(unfinished))
+    unfinished.rename(file)
+    return tallies
 
 
 def _in_memory(kind: str) -> TallyFile:

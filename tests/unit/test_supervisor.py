@@ -221,6 +221,7 @@ def test_supervisor_that_cannot_listen_ends_with_one(tmp_path: Path) -> None:
         (b"GET /here HTTP/1.1\r\nHost: x\r\n\r\n", b"200 OK"),
         (b"GET /here?query HTTP/1.0\r\n\r\n", b"200 OK"),
         (b"GET /there HTTP/1.1\r\n\r\n", b"404 Not Found"),
+        (b"GET /broken HTTP/1.1\r\n\r\n", b"500 Internal Server Error"),
         (b"POST /here HTTP/1.1\r\n\r\n", b"405 Method Not Allowed"),
         (b"nonsense\r\n\r\n", b"400 Bad Request"),
         (b"\xff\xfe\r\n\r\n", b"400 Bad Request"),
@@ -229,7 +230,7 @@ def test_supervisor_that_cannot_listen_ends_with_one(tmp_path: Path) -> None:
 )
 async def test_status_page_answers_requests_of_every_kind(request_: bytes, status: bytes) -> None:
     sock = bind("127.0.0.1:0")
-    server = await serve_pages(sock, {"/here": lambda: Page(b"text\n")})
+    server = await serve_pages(sock, {"/here": lambda: Page(b"text\n"), "/broken": lambda: Page(b"%d" % (1 // 0))})
     async with server:
         reader, writer = await asyncio.open_connection(*sock.getsockname())
         writer.write(request_)

@@ -179,8 +179,17 @@ def test_worker_that_never_counted_leaves_nothing(host: HostMetrics) -> None:
     assert 'mailward_worker_exits_total{cause="failed"} 1.0' in lines(host.page())
 
 
+def test_what_a_worker_had_not_finished_of_its_files_goes_with_it(host: HostMetrics, tmp_path: Path) -> None:
+    mine, another = (tmp_path / "metrics" / f"histogram_{pid}.new" for pid in (4_000_000, 4_000_001))
+    for file in (mine, another):
+        file.touch()
+    host.worker_ended(4_000_000, "killed")
+    assert (mine.exists(), another.exists()) == (False, True)
+
+
 def test_files_of_an_earlier_run_are_removed(host: HostMetrics, tmp_path: Path) -> None:
     run_worker(host)
+    (tmp_path / "metrics" / "counter_4000000.new").touch()
     HostMetrics(tmp_path / "metrics").clear()
     assert os.listdir(tmp_path / "metrics") == []
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.system.tallies import RESERVED, Tallies
+from gateway.system.tallies import KINDS, RESERVED, Tallies
 
 
 def seen_by_others(directory: Path) -> set[str]:
@@ -127,3 +127,20 @@ def test_a_file_that_is_there_goes_on_with_its_numbers(tmp_path: Path) -> None:
 def test_no_room_for_the_files_is_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Tallies(str(tmp_path / "nowhere"))
+
+
+def test_others_may_look_while_the_files_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty file is an error to the library, and whoever asks for the metrics would get none."""
+    looks = []
+    reserve = os.posix_fallocate
+
+    def look_and_reserve(fd: int, begin: int, size: int) -> None:
+        looks.append(seen_by_others(tmp_path))
+        reserve(fd, begin, size)
+        looks.append(seen_by_others(tmp_path))
+
+    monkeypatch.setattr(os, "posix_fallocate", look_and_reserve)
+    Tallies(str(tmp_path)).counter("c", "Counted").add()
+    assert len(looks) == 2 * len(KINDS)
+    assert "c_total 1.0" in seen_by_others(tmp_path)
+    assert {file.suffix for file in tmp_path.iterdir()} == {".db"}
