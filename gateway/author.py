@@ -146,14 +146,13 @@ MESSAGE_FACTS = (
 def message_facts(message: Message, author: Author) -> dict[str, FactValue]:
     """All facts of FACTS and MESSAGE_FACTS."""
     subjects = message.named("subject")
-    return {
-        **author.facts(),
-        "message.size": message.size,
-        "message.malformed": len(message.named("")),
-        REPEATED.name: repeated(message),
-        "subject": decode_words(subjects[0].value) if subjects else "",
-        "received.count": len(message.named("received")),
-    }
+    facts = author.facts()
+    facts["message.size"] = message.size
+    facts["message.malformed"] = len(message.named(""))
+    facts[REPEATED.name] = repeated(message)
+    facts["subject"] = decode_words(subjects[0].value) if subjects else ""
+    facts["received.count"] = len(message.named("received"))
+    return facts
 
 
 def find_author(message: Message) -> Author:

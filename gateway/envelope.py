@@ -11,7 +11,7 @@ from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 
 MAX_PATH = 256  # octets with the angle brackets, RFC 5321 section 4.5.3.1.3
 MAX_LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
-KEPT_PATHS = 512  # of those that were parsed, of either kind: most recipients, and many senders, come again
+KEPT_SENDERS = 512  # whose paths were parsed: many come again
 
 # Of what is not ASCII (RFC 6531 section 3.3) no control, line or direction character, and no stray octet of bad UTF-8.
 _international = r"\xa1-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff"
@@ -131,14 +131,13 @@ class PathError(ValueError):
     """A path that RFC 5321 does not allow; the text says what is wrong with it, for the client."""
 
 
-@lru_cache(KEPT_PATHS)
+@lru_cache(KEPT_SENDERS)
 def parse_reverse_path(text: str) -> Address | None:
     """Parse what follows MAIL FROM: with its angle brackets; None is the null reverse-path. Raises PathError."""
     inner = _inside_brackets(text)
     return _parse_mailbox(inner) if inner else None
 
 
-@lru_cache(KEPT_PATHS)
 def parse_forward_path(text: str) -> Address:
     """Parse what follows RCPT TO: with its angle brackets. A source route is dropped (RFC 5321 section 4.1.1.3), so it
     cannot carry mail anywhere. Raises PathError."""

@@ -59,6 +59,12 @@ class Fact(Struct, frozen=True):
     spelling: Spelling = Spelling.ANY
 
 
+def families(names: Iterable[str]) -> frozenset[str]:
+    """How the names of facts begin. Facts of one family come from the same place: what a check finds begins with its
+    name."""
+    return frozenset(name.partition(".")[0] for name in names)
+
+
 def absent_facts(declared: Iterable[Fact]) -> dict[str, FactValue]:
     """Every declared fact with the value it has where it is absent: the ground that known facts are laid upon."""
     return {fact.name: fact.absent for fact in declared}

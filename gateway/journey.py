@@ -27,7 +27,7 @@ from gateway.delivery.base import NextHop
 from gateway.delivery.outcome import Outcome
 from gateway.envelope import Envelope, Recipient
 from gateway.facts import Facts, Stage
-from gateway.judgement import facts_of, judge, judge_by_candidate, judge_scored, rules_for
+from gateway.judgement import facts_of, judge, judge_by_candidate, judge_early, judge_scored, rules_for
 from gateway.message import Content, HeaderTooLarge, Stamped, parse_message
 from gateway.parts import Parts
 from gateway.policy.verdict import Action, Verdict
@@ -77,11 +77,12 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
     except HeaderTooLarge:
         subject = Subject(connection=connection, envelope=envelope)
         return _refused_unread(parts, subject, answers, HEADER_TOO_LARGE)
-    subject = Subject(connection=connection, envelope=envelope, message=message, author=find_author(message))
+    author, found = find_author(message), answers.results
+    subject = Subject(connection=connection, envelope=envelope, message=message, author=author, results=found)
     if loop_problem(message, parts.hostname, parts.limits.received, parts.limits.own_received):
         return _refused_unread(parts, subject, answers, LOOPING)
 
-    answers = await ask(parts.waves.message, subject, answers)
+    answers = await run_wave(parts.waves.message, subject, answers)
     answers = await ask(parts.waves.conclusion, subject, answers)
     facts = facts_of(parts, subject, answers)
     verdict = judge(parts, facts, envelope, until=Stage.AUTHENTICATED)
@@ -201,8 +202,8 @@ class Journey(Visit):
         needed = rules_for(self._parts.profiles, envelope).reads[Stage.RCPT]
         await self._client_checks.tell(needed)
         await transaction.sender_checks.tell(needed)
-        subject = Subject(connection=self._connection, envelope=envelope)
-        return judge(self._parts, facts_of(self._parts, subject, self._so_far(transaction)), envelope, until=Stage.RCPT)
+        found = (self._client_checks.so_far, transaction.sender_checks.so_far)
+        return judge_early(self._parts, self._connection, envelope, found)
 
     def _so_far(self, transaction: Transaction) -> Answers:
         """What has been found before there is a message."""

@@ -5,6 +5,7 @@ Nothing here changes a byte: the fields' raw bytes, joined, are the header secti
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -16,11 +17,11 @@ CHUNK = 65536  # octets in which content is read; large enough that the per-chun
 MAX_FIELDS = 2000
 
 # White space before the colon is obsolete (RFC 5322 section 4.5), a fold there is not even that; but readers take both.
-_name = rb"([!-9;-~]++)(?:\r?\n?[ \t])*+:"
+_name = rb"([!-9;-~]++)(?::|(?:\r?\n?[ \t])++:)"
 
 # A field, and its name if it has one. A line that starts with white space continues the field before it. Possessive, so
 # that nothing is kept to go back to.
-_field_re = re.compile(rb"((?:%b)?[^\n]*+(?:\n[ \t][^\n]*+)*+\n?+)" % _name)
+_field_re = re.compile(rb"((?:%b|).*+(?:\n[ \t].*+)*+\n?+)" % _name)
 
 
 class Content(Protocol):
@@ -62,7 +63,7 @@ class Field(Struct, frozen=True):
     @property
     def text(self) -> str:
         """The value unfolded and decoded to be shown or compared, never to be sent on."""
-        return b" ".join(self.value.split()).decode("utf-8", "replace")
+        return b" ".join(self.raw.partition(b":")[2].split()).decode("utf-8", "replace")
 
 
 class Message(Struct, frozen=True):
@@ -111,8 +112,7 @@ class Stamped(Struct, frozen=True):
         return Stamped(header=fields + self.header, message=self.message, ours=len(fields) + self.ours)
 
     def chunks(self) -> Iterator[bytes]:
-        yield self.header
-        yield from self.message.rest()
+        return chain((self.header,), self.message.rest())
 
 
 class HeaderTooLarge(ValueError):
@@ -123,22 +123,29 @@ def parse_message(content: Content, *, max_header: int, max_fields: int = MAX_FI
     """Find the header fields of `content`, whose lines end with CRLF. Raises HeaderTooLarge above `max_header` octets
     or `max_fields`: security limits, since each field is held in memory and looked at by every check."""
     head = _header_section(content, max_header)
-    if head.count(b"\n") >= max_fields and _number_of_fields(head) > max_fields:
+    if len(head) > max_fields <= head.count(b"\n") and _number_of_fields(head) > max_fields:
         raise HeaderTooLarge(f"the header section has more than {max_fields} fields")
     return Message(fields=split_fields(head), content=content, header_size=len(head))
 
 
 def split_fields(header: bytes) -> tuple[Field, ...]:
     """Split a header section (no empty line in it) into its fields; their raw bytes joined are `header` again."""
-    return tuple([Field(name.decode("ascii").lower(), raw) for raw, name in _field_re.findall(header) if raw])
+    return tuple([Field(name.decode().lower(), raw) for raw, name in _field_re.findall(header) if raw])
 
 
 def by_name(fields: Iterable[Field]) -> Mapping[str, tuple[Field, ...]]:
     """The fields of each name, in their order; under "" the lines that are none."""
-    named: dict[str, list[Field]] = {}
+    named: dict[str, tuple[Field, ...]] = {}
+    several: dict[str, list[Field]] = {}
     for one in fields:
-        named.setdefault(one.name, []).append(one)
-    return {name: tuple(fields) for name, fields in named.items()}
+        name = one.name
+        if name in named:  # as of Received alone in most mail
+            several.setdefault(name, [*named[name]]).append(one)
+        else:
+            named[name] = (one,)
+    for name, those in several.items():
+        named[name] = tuple(those)
+    return named
 
 
 def _number_of_fields(header: bytes) -> int:
@@ -148,11 +155,8 @@ def _number_of_fields(header: bytes) -> int:
 
 
 def _header_section(content: Content, max_header: int) -> bytes:
-    if content.size == 0:
-        return b""
-    head = b""
+    head, searched = b"", 0
     for chunk in content.chunks():
-        searched = max(len(head) - 3, 0)
         head += chunk
         if head.startswith(b"\r\n"):
             return b""
@@ -162,6 +166,7 @@ def _header_section(content: Content, max_header: int) -> bytes:
             break
         if len(head) > max_header:
             break
+        searched = max(len(head) - 3, 0)
     if len(head) > max_header:
         raise HeaderTooLarge(f"the header section is larger than {max_header} octets")
     return head

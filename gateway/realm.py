@@ -43,7 +43,10 @@ class Realm:
     def role_of(self, ip: IPAddress) -> Role:
         """Who the client at `ip` is; the first list that has it decides, our own networks before relay partners."""
         plain = plain_address(ip)
-        return next((role for network, role in self._networks if plain in network), Role.STRANGER)
+        for network, role in self._networks:
+            if plain in network:
+                return role
+        return Role.STRANGER
 
 
 def is_role_account(address: Address) -> bool:

@@ -109,12 +109,14 @@ def lost_record(connection: Connection, envelope: Envelope, answers: Answers, **
 
 def _found(answers: Answers, facts: Facts) -> dict[str, Any]:
     """What the checks found, in a word each, and what the DNS lists said."""
-    lists = [check for check in CHECKS if check in answers.results]
-    return {
-        "results": {check: str(word) for check in answers.results if (word := facts.get(f"{check}.result"))},
-        "listings": tuple([word for check in lists for word in _strings(facts, f"{check}.listings")]),
-        "failed_lists": tuple([name for check in lists for name in _strings(facts, f"{check}.failed")]),
+    results = answers.results
+    found: dict[str, Any] = {
+        "results": {check: str(word) for check in results if (word := facts.get(f"{check}.result"))}
     }
+    if lists := [check for check in CHECKS if check in results]:
+        found["listings"] = tuple([word for check in lists for word in _strings(facts, f"{check}.listings")])
+        found["failed_lists"] = tuple([name for check in lists for name in _strings(facts, f"{check}.failed")])
+    return found
 
 
 def _client(connection: Connection, answers: Answers) -> dict[str, Any]:

@@ -54,11 +54,9 @@ class Reply(Struct, frozen=True):
         """The reply as it goes to the client, every line with the code and CRLF (RFC 5321 section 4.2.1)."""
         prefix = f"{self.enhanced} " if self.detail else ""
         room = MAX_REPLY_LINE - 6 - len(prefix)
-        lines = self.lines or ("",)
-        last = len(lines) - 1
-        return "".join(
-            f"{self.code}{' ' if number == last else '-'}{prefix}{line[:room]}\r\n" for number, line in enumerate(lines)
-        ).encode("ascii")
+        *before, last = self.lines or ("",)
+        going_on = "".join([f"{self.code}-{prefix}{line[:room]}\r\n" for line in before])
+        return f"{going_on}{self.code} {prefix}{last[:room]}\r\n".encode("ascii")
 
 
 def reply(status: str, text: str) -> Reply:

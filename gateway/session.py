@@ -23,6 +23,7 @@ from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.front import Front
 from gateway.smtp.inbox import EndOfInput, Inbox, Interrupted
 from gateway.smtp.outbox import Outbox
+from gateway.system.tcp import send_with_the_end
 from gateway.system.tls import ServerTls
 from gateway.system.watchdog import Watchdog
 
@@ -59,22 +60,24 @@ class SmtpSession(SMTP):
         self._caller = caller
         self._tls = tls
         self._beginning: asyncio.Task[None] | None = None
-        self._outbox = Outbox(self.loop, front.burst, is_last=lambda: inbox.is_empty)
-        self._inbox = inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
+        self._plain: socket.socket | None = None  # the connection, while there is no TLS on it
+        self._outbox = Outbox(self.loop, front.burst)
+        self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
         self._watchdog = Watchdog(self.loop, self._timeout_cb)
         self._dialogue = self._new_dialogue()
         self._phase = Phase.COMING
 
     async def begin(self, client: socket.socket) -> None:
-        """Take over the connection, once the handshake is done where it begins with one. Raises OSError."""
+        """Take over the connection, once the handshake is done where it begins with one."""
         context = self._tls.context() if self._tls else None
         limit = self._front.settings.handshake_timeout if context else None
-        self._beginning = asyncio.current_task()
+        self._beginning = asyncio.current_task(self.loop)
+        self._plain = client if context is None else None
         try:
             await self.loop.connect_accepted_socket(lambda: self, client, ssl=context, ssl_handshake_timeout=limit)
         except OSError as error:
             log.info("%s: the connection did not begin: %s", self._caller.ip, error)
-            raise
+            client.close()
         finally:
             self._beginning = None
             if self._handler_coroutine is None and self._phase is not Phase.OVER:
@@ -153,7 +156,9 @@ class SmtpSession(SMTP):
     async def _handle_client(self) -> None:
         self._phase = Phase.TALKING
         try:
-            await self._welcome()
+            another = await self._dialogue.run(self._connection())
+            while another is not None:
+                another = await self._serve_another(another)
         except (EndOfInput, Interrupted):
             pass
         except Exception:
@@ -163,11 +168,12 @@ class SmtpSession(SMTP):
             self._phase = Phase.PARTING
             await self._part()
 
-    async def _welcome(self) -> None:
+    def _connection(self) -> Connection:
+        """Raises EndOfInput where the client is gone already."""
         caller, transport = self._caller, self._outbox.transport
         if transport is None or (self._inbox.has_ended and self._inbox.is_empty):
             raise EndOfInput
-        connection = Connection(
+        return Connection(
             id=self._dialogue.id,
             ip=caller.ip,
             port=caller.port,
@@ -176,9 +182,6 @@ class SmtpSession(SMTP):
             tls=_tls_facts(transport) if self._tls else None,
             via=caller.via,
         )
-        another = await self._dialogue.run(connection)
-        while another is not None:
-            another = await self._serve_another(another)
 
     async def _serve_another(self, client: Connection) -> Connection | None:
         """The peer speaks for this client from now on: everything begins anew, with a banner."""
@@ -202,6 +205,8 @@ class SmtpSession(SMTP):
             if farewell is not None:
                 if farewell not in AT_ONCE:
                     self._note("ended by us", str(farewell))
+                if farewell is replies.BYE and self._plain is not None and self._outbox.is_empty:
+                    send_with_the_end(self._plain)
                 self._outbox.say(farewell)
                 self._outbox.flush()
             await self._dialogue.end()
@@ -240,6 +245,7 @@ class SmtpSession(SMTP):
         self._outbox.flush_now()
         self._inbox.discard()
         plain, self._outbox.transport = self._outbox.transport, None
+        self._plain = None
         if plain is None:
             raise EndOfInput
         try:

@@ -37,8 +37,9 @@ class Transaction:
     async def towards(self, hop: NextHop, connection: Connection, client_name: str, profile: str) -> Delivery:
         """The delivery to `hop`; one to another, for which no recipient was accepted, is given up."""
         self._profile = profile
-        if self.delivery is None or hop is not self._hop:
+        if self.delivery and hop is not self._hop:
             await self.close_delivery()
+        if self.delivery is None:
             self._hop, self.delivery = hop, hop.open(connection, self.envelope, client_name)
         return self.delivery
 

@@ -30,7 +30,7 @@ __all__ = [
 NAME = "Authentication-Results"
 ARC_NAME = "ARC-Authentication-Results"
 MAX_VALUE = 400  # characters of a value; with every one of them escaped a line stays below 998 (RFC 5322 section 2.1.1)
-REMEMBERED = 1000  # results as they are written, of at most some KB each: senders and clients come again, so do theirs
+REMEMBERED = 2000  # results as they are written, of at most some KB each: senders and clients come again, so do theirs
 VERSION = "1"  # of the field and of every method: the only one there is
 
 _keyword_re = re.compile(r"[a-z0-9-]*[a-z0-9]\Z")
@@ -117,9 +117,15 @@ def parse_arc(value: bytes) -> tuple[int, AuthenticationResults]:
 
 
 def _built(beginning: str, results: AuthenticationResults) -> bytes:
-    stated = [_resinfo(result) for result in results.results] or [" none"]
-    lines = [fold(f"{beginning} {_written(results.authserv_id, _token_re)}"), *stated]
+    lines = [_first_line(beginning, results.authserv_id)]
+    lines += [_of_signature(one) if one.method == "dkim" else _resinfo(one) for one in results.results] or [" none"]
     return (";\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+@lru_cache(64)
+def _first_line(beginning: str, authserv_id: str) -> str:
+    """We have one id, and there are 50 instances of an ARC set."""
+    return fold(f"{beginning} {_written(authserv_id, _token_re)}")
 
 
 def _clean_result(result: MethodResult) -> MethodResult:
@@ -159,13 +165,32 @@ def _keyword(word: str) -> str:
 @lru_cache(REMEMBERED)
 def _resinfo(result: MethodResult) -> str:
     """On a line of its own, or more where it is long."""
-    parts = [f" {_keyword(result.method)}={_keyword(result.result)}"]
-    if result.comment and (comment := _clean_comment(result.comment)):
-        parts.append(f"({comment})")
-    if result.reason and (reason := clean_value(result.reason)):
-        parts.append(f"reason={_quoted(reason)}")
-    parts += [f"{_keyword(p.ptype)}.{_keyword(p.name)}={_written(p.value, _pvalue_re)}" for p in result.properties]
-    return fold(" ".join(parts))
+    return fold(_stated(result.method, result.result, result.comment, result.reason, result.properties))
+
+
+def _of_signature(result: MethodResult) -> str:
+    """The same of a signature. Its last property is its b=, which no other letter has: what stands before it is what
+    comes again."""
+    if not result.properties:
+        return _resinfo(result)
+    before = _usually_stated(result.method, result.result, result.comment, result.reason, result.properties[:-1])
+    return fold(f"{before} {_propspec(result.properties[-1])}")
+
+
+def _stated(method: str, result: str, comment: str, reason: str, properties: tuple[Property, ...]) -> str:
+    parts = [f" {_keyword(method)}={_keyword(result)}"]
+    if comment and (cleaned := _clean_comment(comment)):
+        parts.append(f"({cleaned})")
+    if reason and (cleaned := clean_value(reason)):
+        parts.append(f"reason={_quoted(cleaned)}")
+    return " ".join([*parts, *map(_propspec, properties)])
+
+
+_usually_stated = lru_cache(REMEMBERED)(_stated)
+
+
+def _propspec(stated: Property) -> str:
+    return f"{_keyword(stated.ptype)}.{_keyword(stated.name)}={_written(stated.value, _pvalue_re)}"
 
 
 def _written(value: str, as_it_is: re.Pattern[str]) -> str:

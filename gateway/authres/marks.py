@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from gateway.authres.folding import MAX_LINE, field
 from gateway.facts import Facts
-from gateway.policy.verdict import Action, Mode, Verdict
+from gateway.policy.verdict import Action, Hit, Mode, Verdict
 
 MAX_SYMBOLS = 200  # of SpamAssassin's some 1500; what hits more of them needs no more names
 
@@ -18,7 +18,7 @@ _usual_field = lru_cache(256)(field)  # of what is said again and again
 
 def marks(verdict: Verdict, facts: Facts) -> bytes:
     """Every X-Mailward-* and X-Spam-* field of a message that goes on."""
-    return _verdict_fields(verdict) + _score_fields(facts, verdict.unscanned_by)
+    return _verdict_field(verdict.action, verdict.hits) + _score_fields(facts, verdict.unscanned_by)
 
 
 def spam_fields(*, score: float, required: float, symbols: Iterable[str]) -> bytes:
@@ -40,15 +40,15 @@ def unscored_field(why: str) -> bytes:
     return _usual_field("X-Mailward-Unscored", why)
 
 
-def _verdict_fields(verdict: Verdict) -> bytes:
+@lru_cache(256)
+def _verdict_field(action: Action, hits: tuple[Hit, ...]) -> bytes:
     """The rules that asked for what was done, by their ids; or for more, where the site has switched to tagging
     only."""
-    name = _FIELD_OF.get(verdict.action)
+    name = _FIELD_OF.get(action)
     if name is None:
         return b""
-    least = verdict.action.severity
-    asked = [hit for hit in verdict.hits if hit.action and hit.action.severity >= least and hit.mode is Mode.ENFORCE]
-    return _usual_field(name, ", ".join(hit.rule for hit in asked) or "yes")
+    asked = [hit for hit in hits if hit.action and hit.action.severity >= action.severity and hit.mode is Mode.ENFORCE]
+    return field(name, ", ".join(hit.rule for hit in asked) or "yes")
 
 
 _FIELD_OF = {Action.TAG: "X-Mailward-Tag", Action.QUARANTINE: "X-Mailward-Quarantine"}

@@ -43,7 +43,7 @@ def received_field(
     return clean_field(
         (
             f"{NAME}: from {namelike(connection.helo) or UNKNOWN} ({client})",
-            *((f" (using {_tls(connection.tls)})",) if connection.tls else ()),
+            *((_using(connection.tls),) if connection.tls else ()),
             f" by {namelike(hostname)} ({SOFTWARE}) with {protocol} id {namelike(ident)}{'' if recipient else ';'}",
             f" {recipient}; {date}" if recipient else f" {date}",
         )
@@ -87,8 +87,9 @@ def _literal(ip: IPv4Address | IPv6Address) -> str:
     return plain(f"IPv6:{ip}")[:MAX_NAME] if isinstance(ip, IPv6Address) else str(ip)
 
 
-def _tls(tls: Tls) -> str:
-    return f"{namelike(tls.version)} with cipher {namelike(tls.cipher)} ({tls.bits}/{tls.bits} bits)"
+@lru_cache(64)
+def _using(tls: Tls) -> str:
+    return f" (using {namelike(tls.version)} with cipher {namelike(tls.cipher)} ({tls.bits}/{tls.bits} bits))"
 
 
 def _protocol(connection: Connection, envelope: Envelope) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from gateway.checks.base import Check, Subject
-from gateway.checks.run import NO_ANSWERS, Answers, Wave, ask_known, gathered, run_check
+from gateway.checks.run import Answers, Wave, ask_known, in_order, run_check
 
 
 class Ahead:
@@ -12,14 +12,11 @@ class Ahead:
     another. Made inside a running event loop."""
 
     def __init__(self, wave: Wave, subject: Subject) -> None:
-        self._declared = wave.declared
-        self._found = ask_known(wave, subject)  # of each check; None while it is under way
-        self.so_far = gathered(self._found, NO_ANSWERS)  # what those found that have answered by now
-        self._tasks: dict[int, asyncio.Task[None]] = {}  # by the number of the check
-        for number, found in enumerate(self._found):
-            if found is None:
-                asking = self._ask(number, wave.checks[number], subject, wave.seconds)
-                self._tasks[number] = asyncio.get_running_loop().create_task(asking)
+        self._wave = wave
+        self.so_far, left = ask_known(wave, subject)  # what those found that have answered by now
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by the name of the check
+        for check in left:
+            self._tasks[check.name] = asyncio.get_running_loop().create_task(self._ask(check, subject))
 
     async def answers(self) -> Answers:
         """What all of them found."""
@@ -30,16 +27,16 @@ class Ahead:
     async def tell(self, facts: Collection[str]) -> None:
         """Wait for those that declare one of the facts."""
         if self._tasks:
-            asked = self._tasks.items()
-            await _all_of([task for number, task in asked if not self._declared[number].isdisjoint(facts)])
+            declared, asked = self._wave.declared, self._tasks.items()
+            await _all_of([task for name, task in asked if not declared[name].isdisjoint(facts)])
 
     def cancel(self) -> None:
         for task in self._tasks.values():
             task.cancel()
 
-    async def _ask(self, number: int, check: Check, subject: Subject, seconds: float) -> None:
-        self._found[number] = await run_check(check, subject, seconds)
-        self.so_far = gathered(self._found, NO_ANSWERS)
+    async def _ask(self, check: Check, subject: Subject) -> None:
+        answer = await run_check(check, subject, self._wave.seconds)
+        self.so_far = in_order(self._wave, self.so_far | answer)
 
 
 async def _all_of(tasks: Collection["asyncio.Task[None]"]) -> None:

@@ -18,9 +18,9 @@ from gateway.message import Message, Stamped
 
 
 class Result(Protocol):
-    """What a check found."""
+    """What a check found. A result that is told of many messages may say it in what was made once."""
 
-    def facts(self) -> dict[str, FactValue]:
+    def facts(self) -> Mapping[str, FactValue]:
         """The values of the facts that the check declares; those that do not apply may be left out."""
         ...
 

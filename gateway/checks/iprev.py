@@ -5,13 +5,13 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from gateway.authres.field import MethodResult, Property
 from gateway.checks.base import Result, Subject
 from gateway.domain import canonical_domain
-from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
+from gateway.facts import Fact, Facts, FactType, Spelling, Stage
 from gateway.system.conclusions import Conclusions
 from gateway.system.dns import Answer, Resolver
 from gateway.system.together import together
@@ -38,7 +38,8 @@ class IprevResult(Struct, frozen=True, kw_only=True):
     ip: Address
     name: str = ""
     reason: str = ""
-    stated: tuple[MethodResult, ...] = ()  # made once: a client brings many messages
+    told: Facts = field(default_factory=dict)  # made once, as `stated` is: a client brings many messages
+    stated: tuple[MethodResult, ...] = ()
 
     def __post_init__(self) -> None:
         stated = MethodResult(
@@ -49,9 +50,10 @@ class IprevResult(Struct, frozen=True, kw_only=True):
             comment=self.name,
         )
         force_setattr(self, "stated", (stated,))
+        force_setattr(self, "told", {"iprev.result": str(self.result), "iprev.name": self.name})
 
-    def facts(self) -> dict[str, FactValue]:
-        return {"iprev.result": str(self.result), "iprev.name": self.name}
+    def facts(self) -> Facts:
+        return self.told
 
     def authres(self) -> tuple[MethodResult, ...]:
         return self.stated

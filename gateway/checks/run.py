@@ -1,8 +1,8 @@
 """Runs checks: turns a wave of them and a subject into their answers, whatever happens inside them."""
 
 import logging
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from time import perf_counter
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
@@ -14,14 +14,6 @@ from gateway.system.together import together, within
 log = logging.getLogger(__name__)
 
 BROKEN = "check %s failed on message %s"
-
-
-class Answer(Struct, frozen=True):
-    """What one check found, and how long that took."""
-
-    check: str  # its name
-    result: Result
-    milliseconds: float
 
 
 class Answers(Struct, frozen=True):
@@ -41,16 +33,6 @@ class Answers(Struct, frozen=True):
         return facts
 
 
-def gathered(answers: Iterable[Answer | None], before: Answers) -> Answers:
-    """Those that are there, in their order, behind those before."""
-    results, milliseconds = dict(before.results), dict(before.milliseconds)
-    for answer in answers:
-        if answer:
-            results[answer.check] = answer.result
-            milliseconds[answer.check] = answer.milliseconds
-    return Answers(results, milliseconds)
-
-
 NO_ANSWERS = Answers()
 
 
@@ -59,33 +41,33 @@ class Wave(Struct, frozen=True):
 
     checks: tuple[Check, ...]
     seconds: float
-    declared: tuple[frozenset[str], ...] = ()  # the facts of each check
-    prompt: tuple[PromptCheck | None, ...] = ()  # each check that can answer without waiting
+    asked: tuple[tuple[PromptCheck | None, Check], ...] = ()  # each check, first as what can answer without waiting
+    declared: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the facts of each check, by its name
 
     def __post_init__(self) -> None:
-        declared = tuple(frozenset(fact.name for fact in check.facts) for check in self.checks)
+        declared = {check.name: frozenset(fact.name for fact in check.facts) for check in self.checks}
         force_setattr(self, "declared", declared)
-        prompt = tuple(check if isinstance(check, PromptCheck) else None for check in self.checks)
-        force_setattr(self, "prompt", prompt)
+        asked = tuple((check if isinstance(check, PromptCheck) else None, check) for check in self.checks)
+        force_setattr(self, "asked", asked)
 
 
 async def run_wave(wave: Wave, subject: Subject, before: Answers = NO_ANSWERS) -> Answers:
     """Ask all checks of a wave: what they found, behind what those before did. One that fails, or has not answered in
     time, is unavailable: never a pass."""
-    answers = ask_known(wave, subject)
-    left = [number for number, answer in enumerate(answers) if answer is None]
-    if len(left) == 1:  # as mostly; the other way to the same takes another coroutine
-        answers[left[0]] = await run_check(wave.checks[left[0]], subject, wave.seconds)
-    elif left:
-        asked = await together(run_check(wave.checks[number], subject, wave.seconds) for number in left)
-        for number, answer in zip(left, asked, strict=True):
-            answers[number] = answer
-    return gathered(answers, before)
+    answers, left = ask_known(wave, subject, before)
+    if not left:  # as mostly
+        return answers
+    if len(left) == 1:  # as with spamd; the other way to the same takes another coroutine
+        answers |= await run_check(left[0], subject, wave.seconds)
+    else:
+        for answer in await together(run_check(check, subject, wave.seconds) for check in left):
+            answers |= answer
+    return in_order(wave, answers)
 
 
-async def run_check(check: Check, subject: Subject, seconds: float) -> Answer:
+async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
     """Ask one check, within the seconds that it has."""
-    started = time.perf_counter()
+    started = perf_counter()
     result: Result
     try:
         result = await within(seconds, check(subject))
@@ -94,19 +76,36 @@ async def run_check(check: Check, subject: Subject, seconds: float) -> Answer:
     except Exception:
         log.exception(BROKEN, check.name, subject.envelope.id)
         result = Unavailable(check=check.name, reason="internal error")
-    return Answer(check.name, result, (time.perf_counter() - started) * 1e3)
+    return Answers({check.name: result}, {check.name: (perf_counter() - started) * 1e3})
 
 
-def ask_known(wave: Wave, subject: Subject) -> list[Answer | None]:
-    """The answer of each check of a wave that need not be waited for, and None of the others."""
-    return [_known(check, subject) if check else None for check in wave.prompt]
+def ask_known(wave: Wave, subject: Subject, before: Answers = NO_ANSWERS) -> tuple[Answers, list[Check]]:
+    """What those checks of a wave found that need not be waited for, behind what those before did; and the others. All
+    in one function: it is called five times for a message, and mostly for one check."""
+    results, milliseconds = dict(before.results), dict(before.milliseconds)
+    left: list[Check] = []
+    started = perf_counter()
+    for prompt, check in wave.asked:
+        try:
+            result = prompt.known(subject) if prompt else None
+        except Exception:
+            log.exception(BROKEN, check.name, subject.envelope.id)
+            result = Unavailable(check=check.name, reason="internal error")
+        ended = perf_counter()
+        if result is None:
+            left.append(check)
+        else:
+            results[check.name] = result
+            milliseconds[check.name] = (ended - started) * 1e3
+        started = ended
+    return Answers(results, milliseconds), left
 
 
-def _known(check: PromptCheck, subject: Subject) -> Answer | None:
-    started = time.perf_counter()
-    try:
-        result = check.known(subject)
-    except Exception:
-        log.exception(BROKEN, check.name, subject.envelope.id)
-        result = Unavailable(check=check.name, reason="internal error")
-    return None if result is None else Answer(check.name, result, (time.perf_counter() - started) * 1e3)
+def in_order(wave: Wave, answers: Answers) -> Answers:
+    """With those of the wave at the end, as its checks stand in it."""
+    results, milliseconds = dict(answers.results), dict(answers.milliseconds)
+    for check in wave.checks:
+        if check.name in results:
+            results[check.name] = results.pop(check.name)
+            milliseconds[check.name] = milliseconds.pop(check.name)
+    return Answers(results, milliseconds)

@@ -18,6 +18,8 @@ from gateway.scoring.sparing import SparingScorer
 from gateway.settings import Section
 from gateway.system.board import Region
 
+NO_SPAMD = SpamResult(status=SpamStatus.SKIPPED, reason="no spamd is configured")
+
 
 class SpamdSettings(Section):
     """Scoring by SpamAssassin's spamd."""
@@ -81,15 +83,21 @@ class SpamdCheck:
             self._scorer = _scorer(settings, region or Region.private(), clock, chance)
 
     async def __call__(self, subject: Subject) -> SpamResult:
-        if self._scorer is None:
-            return SpamResult(status=SpamStatus.SKIPPED, reason="no spamd is configured")
-        if subject.unscanned_by:
-            return SpamResult(status=SpamStatus.EXEMPT, reason=f"rule {subject.unscanned_by}")
-        if subject.copy is None:
+        if unasked := self.known(subject):
+            return unasked
+        if subject.copy is None or self._scorer is None:
             raise ValueError("spamd is asked about stamped messages only")
         payload = make_payload(subject.copy, subject.envelope.sender, max_size=self._max_size)
         outcome = await self._scorer.score(payload, client=self._network_of(subject.connection.ip))
         return judge(outcome, truncated=payload.truncated)
+
+    def known(self, subject: Subject) -> SpamResult | None:
+        """Why spamd is not asked, where it is not."""
+        if self._scorer is None:
+            return NO_SPAMD
+        if subject.unscanned_by:
+            return SpamResult(status=SpamStatus.EXEMPT, reason=f"rule {subject.unscanned_by}")
+        return None
 
 
 def _scorer(settings: SpamdSettings, region: Region, clock: Callable[[], float], rng: Random) -> SparingScorer:

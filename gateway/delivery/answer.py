@@ -5,7 +5,6 @@ that is no reply is an AnswerError.
 """
 
 import re
-from collections import deque
 from functools import lru_cache
 
 from msgspec import Struct
@@ -13,7 +12,8 @@ from msgspec import Struct
 MAX_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 has 512, servers with long explanations go beyond it
 MAX_LINES = 128  # of one reply; the longest EHLO answers have about 30
 MAX_UNREAD = 4096  # replies; more than any transaction can ask for at once
-KEPT_LINES = 128  # of those read last: a server says most of its lines again with every message
+KEPT = 128  # readings of what came last: a server says the same again with every message, but for the last reply
+KEPT_SIZE = 512  # octets of each at most
 
 _line_re = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\Z")
 
@@ -36,49 +36,76 @@ class AnswerError(ValueError):
     """What came is no SMTP reply, or goes beyond a limit."""
 
 
+class _Reading(Struct, frozen=True):
+    """What octets are: whole replies, and what is left of them."""
+
+    answers: tuple[Answer, ...]
+    begun: tuple[Answer, ...]  # the lines so far of a reply that goes on
+    rest: bytes  # of a line
+    problem: str = ""  # why nothing after the answers can be trusted
+
+
+_NOTHING = _Reading(answers=(), begun=(), rest=b"")
+
+
 class AnswerReader:
     """Collects octets and makes whole replies of them, in their order."""
 
-    __slots__ = ("_begun", "_rest", "answers")
+    __slots__ = ("_last", "answers")
 
     def __init__(self) -> None:
-        self.answers: deque[Answer] = deque()  # whole replies, which wait to be taken
-        self._rest = b""
-        self._begun: list[Answer] = []  # the lines so far of a reply that goes on
+        self.answers: list[Answer] = []  # whole replies, which wait to be taken
+        self._last = _NOTHING
 
     @property
     def is_midway(self) -> bool:
         """Part of a reply is here."""
-        return bool(self._rest or self._begun)
+        return bool(self._last.rest or self._last.begun)
 
     def feed(self, data: bytes) -> None:
         """Take in what was received. Raises AnswerError; nothing after it can be trusted."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take_line(line)
-        if len(self._rest) > MAX_LINE:
-            raise AnswerError(f"a line is longer than {MAX_LINE} octets")
+        last = self._last
+        if last.rest or last.begun or len(data) > KEPT_SIZE:
+            self._last = last = _read(last.rest + data, last.begun)
+        else:
+            self._last = last = _read_again(data)
+        self.answers += last.answers
+        if last.problem:
+            raise AnswerError(last.problem)
         if len(self.answers) > MAX_UNREAD:
             raise AnswerError(f"more than {MAX_UNREAD} replies came unasked")
 
-    def _take_line(self, line: bytes) -> None:
-        answer, is_last = _read(line)
-        begun = self._begun
-        if begun and answer.code != begun[0].code:
-            raise AnswerError(f"the codes {begun[0].code} and {answer.code} stand in one reply")
-        if is_last and not begun:  # as most are
-            self.answers.append(answer)
-            return
-        begun.append(answer)
-        if is_last:
-            self.answers.append(Answer(code=answer.code, lines=tuple([line for part in begun for line in part.lines])))
-            begun.clear()
-        elif len(begun) >= MAX_LINES:
-            raise AnswerError(f"a reply has more than {MAX_LINES} lines")
+
+def _read(octets: bytes, begun: tuple[Answer, ...] = ()) -> _Reading:
+    *lines, rest = octets.split(b"\n")
+    answers: list[Answer] = []
+    parts = list(begun)
+    try:
+        for line in lines:
+            answer, is_last = _read_line(line)
+            if is_last and not parts:  # as most are
+                answers.append(answer)
+                continue
+            if parts and answer.code != parts[0].code:
+                raise AnswerError(f"the codes {parts[0].code} and {answer.code} stand in one reply")
+            parts.append(answer)
+            if is_last:
+                texts = [text for part in parts for text in part.lines]
+                answers.append(Answer(code=answer.code, lines=tuple(texts)))
+                parts.clear()
+            elif len(parts) >= MAX_LINES:
+                raise AnswerError(f"a reply has more than {MAX_LINES} lines")
+        if len(rest) > MAX_LINE:
+            raise AnswerError(f"a line is longer than {MAX_LINE} octets")
+    except AnswerError as error:
+        return _Reading(answers=tuple(answers), begun=(), rest=b"", problem=str(error))
+    return _Reading(answers=tuple(answers), begun=tuple(parts), rest=rest)
 
 
-@lru_cache(KEPT_LINES)
-def _read(line: bytes) -> tuple[Answer, bool]:
+_read_again = lru_cache(KEPT)(_read)  # of octets that begin with a reply
+
+
+def _read_line(line: bytes) -> tuple[Answer, bool]:
     """One line as a reply of its own, and whether the reply ends with it. Raises AnswerError."""
     match = _line_re.match(line) if len(line) <= MAX_LINE else None
     if match is None:

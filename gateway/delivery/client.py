@@ -53,8 +53,10 @@ class Client:
         self._midway = False  # something was sent whose answer was not taken
         self._refusals = 0
         self._resets = 0
-        self.limit = wire.limit  # of several steps together; what is waited for beyond it raises Broken
+        self.limit = wire.limit
+        self.now = wire.now  # what limits are reckoned from; to ask for the running loop takes a system call
         self.endpoint = endpoint
+        self.name = str(endpoint)  # as the log has it
         self.capabilities = NOTHING
         self.born = time.monotonic()
         self.messages = 0
@@ -67,7 +69,7 @@ class Client:
     def usable(self) -> bool:
         """Another transaction can be begun, as far as is known here."""
         wire = self._wire
-        return wire.is_open and not self._midway and not self.committed and wire.unread <= self._owed
+        return wire.is_open and not self._midway and not self.committed and len(wire.unread) <= self._owed
 
     @property
     def tired(self) -> bool:
@@ -119,7 +121,8 @@ class Client:
         answers = self._looked_at(await self._wire.answers(count, within=within))
         self.committed = self._midway = self.in_transaction = False
         self.messages += 1
-        if all(answer.is_success for answer in answers):
+        failures = [answer for answer in answers if not answer.is_success]
+        if not failures:
             self._refusals = self._resets = 0
         return answers
 
@@ -168,9 +171,10 @@ class Client:
 
     def _looked_at(self, answers: list[Answer]) -> list[Answer]:
         for answer in answers:
-            if answer.code == 421:
-                raise Broken(Failure.CLOSING, str(answer))
-            self._refusals += answer.code >= 400
+            if answer.code >= 400:
+                if answer.code == 421:
+                    raise Broken(Failure.CLOSING, str(answer))
+                self._refusals += 1
         return answers
 
     def _expect_success(self, step: Step, answer: Answer) -> None:

@@ -6,8 +6,9 @@ extension.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from gateway.envelope import BodyType, Envelope, Recipient
 
 MAX_COMMAND = 512  # octets with the CRLF: RFC 5321 section 4.5.3.1.4, and the limit of XFORWARD
 MAX_VALUE = 255  # octets of an XFORWARD or XCLIENT attribute, as Postfix takes them
+KEPT_NAMES = 512  # of clients, as they are encoded: most come again, also as HELO
 UNAVAILABLE = "[UNAVAILABLE]"
 
 _line_re = re.compile(r"[^\x00-\x1f\x7f]*\Z")
@@ -47,11 +49,11 @@ class Client(Struct, frozen=True):
         """The attributes of XFORWARD and XCLIENT, by name, with what is not of our making encoded."""
         connection = self.connection
         return {
-            "NAME": _encoded(self.name) or UNAVAILABLE,
+            "NAME": _name(self.name) or UNAVAILABLE,
             "ADDR": _address(connection.ip),
             "PORT": str(connection.port),
             "PROTO": "ESMTP" if connection.esmtp else "SMTP",
-            "HELO": _encoded(connection.helo) or UNAVAILABLE,
+            "HELO": _name(connection.helo) or UNAVAILABLE,
             "IDENT": _encoded(self.ident),
             "SOURCE": "LOCAL" if connection.role is Role.INTERNAL else "REMOTE",
         }
@@ -93,12 +95,12 @@ def rcpt(recipient: Recipient, offered: Capabilities) -> bytes:
 
 def xforward(client: Client, offered: Capabilities) -> tuple[bytes, ...]:
     """XFORWARD with each attribute that is taken, in as few commands as its length limit allows."""
-    return tuple(_packed("XFORWARD", client, offered.xforward))
+    return _packed("XFORWARD", client, offered.xforward)
 
 
 def xclient(client: Client, offered: Capabilities) -> tuple[bytes, ...]:
     """XCLIENT with each attribute that is taken; IDENT and SOURCE are XFORWARD's own."""
-    return tuple(_packed("XCLIENT", client, offered.xclient))
+    return _packed("XCLIENT", client, offered.xclient)
 
 
 def xtext(text: str) -> str:
@@ -106,25 +108,34 @@ def xtext(text: str) -> str:
     return _not_xtext_re.sub(_hexchar, text)
 
 
-def _packed(verb: str, client: Client, taken: Iterable[str]) -> Iterator[bytes]:
+def _packed(verb: str, client: Client, taken: tuple[str, ...]) -> tuple[bytes, ...]:
+    if not taken:
+        return ()
     attributes = client.attributes
+    words = [f" {name}={attributes[name]}" for name in taken if name in attributes]
+    whole = verb + "".join(words)
+    if len(whole) <= MAX_COMMAND - 2:  # as mostly
+        return (_line(whole),) if words else ()
+    return tuple(map(_line, _spread(verb, words)))
+
+
+def _spread(verb: str, words: list[str]) -> Iterator[str]:
     line = verb
-    for name in taken:
-        if name not in attributes:
-            continue
-        word = f" {name}={attributes[name]}"
+    for word in words:
         if len(line) + len(word) > MAX_COMMAND - 2:
-            yield _line(line)
+            yield line
             line = verb
         line += word
-    if line != verb:
-        yield _line(line)
+    yield line
 
 
 def _encoded(value: str) -> str:
     """As xtext, of at most MAX_VALUE characters, without half an encoded octet at the end."""
     encoded = xtext(value)
     return encoded if len(encoded) <= MAX_VALUE else _half_octet_re.sub("", encoded[:MAX_VALUE])
+
+
+_name = lru_cache(KEPT_NAMES)(_encoded)
 
 
 def _address(ip: IPv4Address | IPv6Address) -> str:

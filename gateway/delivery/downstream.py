@@ -7,7 +7,7 @@ answers.
 
 import asyncio
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Awaitable, Callable, Set
 from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -128,8 +128,9 @@ class SmtpDelivery:
 
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         try:
+            self._lease.unhold()
             ends = asyncio.get_running_loop().time() + self._manner.patience.transfer - spent
-            refusal = await self._lease.run(partial(self._hand_over, ends, envelope, stamped), ends=ends)
+            refusal = await self._lease.run(partial(self._hand_over, envelope, stamped), ends=ends)
             return refusal or await self._conclude(envelope)
         except (Broken, TimeoutError) as error:
             return self._failed(error)
@@ -158,17 +159,12 @@ class SmtpDelivery:
             return RECIPIENT_OK
         return outcome.to_sender(Step.RCPT, answer)
 
-    async def _hand_over(self, ends: float, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
-        """Everything to our final dot. An outcome is a refusal on the way there.
-
-        asyncio.timeout would do as well as the limit, which ends with this step or the lease, but make a timer and a
-        context for each message.
-        """
-        session.limit.until(ends)
+    async def _hand_over(self, envelope: Envelope, stamped: Stamped, session: Client) -> Outcome | None:
+        """Everything to our final dot. An outcome is a refusal on the way there."""
         need = await needed(envelope, stamped, session.capabilities)
         lacking = _lacking(need, envelope, session.capabilities)
         if lacking is not None:
-            return Outcome(reply=lacking, next_hop=str(session.endpoint))
+            return Outcome(reply=lacking, next_hop=session.name)
         if self._is_held_for(envelope, need, session):
             return await _transmit(stamped, session)
         wording = max(need, commands.declared(envelope))
@@ -185,13 +181,13 @@ class SmtpDelivery:
             return _answered(Step.MAIL, mail, session)
         refused = [answer for answer in rcpts if not answer.is_success]
         if refused and len(rcpts) > 1:
-            return outcome.failed(Failure.SHRUNK, next_hop=str(session.endpoint), detail=str(refused[0]))
+            return outcome.failed(Failure.SHRUNK, next_hop=session.name, detail=str(refused[0]))
         return _answered(Step.RCPT, refused[0], session) if refused else None
 
     async def _conclude(self, envelope: Envelope) -> Outcome:
         session = self._lease.session
         assert session is not None, "the message was handed over in a session"
-        session.limit.until(NEVER)
+        session.limit(NEVER)
         count = len(envelope.recipients) if self._manner.protocol is Protocol.LMTP else 1
         answers = await session.final_answers(count, within=self._manner.patience.final)
         return _answered(Step.DOT, outcome.combined(answers), session)
@@ -215,16 +211,17 @@ class SmtpDelivery:
         failure = error.failure if isinstance(error, Broken) else Failure.TIMEOUT
         if session is not None and session.committed and failure is not Failure.CLOSING:
             failure = Failure.UNKNOWN
-        next_hop = str(session.endpoint) if session else self._route.name
+        next_hop = session.name if session else self._route.name
         _log.warning("%s: message %s: %s: %s", next_hop, self._client.ident, failure, error)
         return outcome.failed(failure, next_hop=next_hop, detail=str(error))
 
 
-async def _identify(client: commands.Client, way: Identify, session: Client) -> None:
+def _identify(client: commands.Client, way: Identify, session: Client) -> Awaitable[None] | None:
     """XCLIENT, where it is the way to name the client."""
     offered = session.capabilities
     if way is Identify.AUTO and offered.xclient and not offered.xforward:
-        await session.become(commands.xclient(client, offered))
+        return session.become(commands.xclient(client, offered))
+    return None
 
 
 async def _transmit(stamped: Stamped, session: Client) -> Outcome | None:
@@ -241,7 +238,7 @@ async def _transmit(stamped: Stamped, session: Client) -> Outcome | None:
 
 
 def _answered(step: Step, answer: Answer, session: Client) -> Outcome:
-    return outcome.answered(step, answer, next_hop=str(session.endpoint))
+    return outcome.answered(step, answer, next_hop=session.name)
 
 
 def _lacking(need: Wording, envelope: Envelope, offered: Capabilities) -> Reply | None:

@@ -25,7 +25,7 @@ class Learned:
     def note(self, endpoint: Endpoint, capabilities: Capabilities) -> None:
         """A host was greeted."""
         self._ungreeted.discard(endpoint)
-        self._offered[endpoint] = frozenset(capabilities.offered)
+        self._offered[endpoint] = frozenset(capabilities)
         if len(self._offered) == len(self._endpoints):
             self.carries = frozenset.intersection(*self._offered.values())
 

@@ -1,7 +1,6 @@
 """Need: turns a message into what its next hop must be able to take."""
 
 import asyncio
-from collections.abc import Iterable
 
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.commands import Wording, declared, is_ascii
@@ -18,16 +17,12 @@ async def needed(envelope: Envelope, stamped: Stamped, offered: Capabilities) ->
         return Wording.UTF8
     if "8BITMIME" in offered and declared(envelope) >= Wording.EIGHT_BIT:
         return Wording.EIGHT_BIT
-    return Wording.SEVEN_BIT if await _are_ascii(stamped.chunks()) else Wording.EIGHT_BIT
-
-
-async def _are_ascii(chunks: Iterable[bytes]) -> bool:
     looked_at = 0
-    for chunk in chunks:
+    for chunk in stamped.chunks():
         if not chunk.isascii():
-            return False
+            return Wording.EIGHT_BIT
         looked_at += len(chunk)
         if looked_at >= BREATH:
             looked_at = 0
             await asyncio.sleep(0)
-    return True
+    return Wording.SEVEN_BIT

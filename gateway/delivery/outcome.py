@@ -39,6 +39,8 @@ class Step(StrEnum):
     DATA = "DATA"
     DOT = "final dot"  # RFC 5321 section 4.1.1.4
 
+    __hash__ = str.__hash__  # an Enum's own is a call into Python
+
 
 class Failure(StrEnum):
     """Why there is no answer that a sender could be given."""
@@ -150,7 +152,7 @@ def combined(answers: Sequence[Answer]) -> Answer:
 def find_queue_id(answer: Answer) -> str:
     """The id that the next hop gave the message, from the final replies of the servers in common use; or ""."""
     match = _queue_id_re.search(" ".join(answer.lines)[:1024])
-    return next(filter(None, match.groups()), "") if match else ""
+    return match[match.lastindex or 0] if match else ""
 
 
 def disk_failure(error: OSError, *, next_hop: str) -> Outcome:

@@ -59,7 +59,7 @@ class Pool:
         got = await self._line.wait(
             self._idle_or_place, client=client, wants="a session", seconds=self._bounds.wait, undo=self._put_back
         )
-        return await self._open(got) if isinstance(got, Places | Refusal) else got
+        return got if isinstance(got, Client) else await self._open(got)
 
     async def take_new(self, client: str) -> Client:
         """A session of its own, after one that waited was found dead: the others are as old, and go. Raises Broken."""

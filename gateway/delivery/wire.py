@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 from gateway.delivery.answer import Answer, AnswerError, AnswerReader
@@ -24,6 +25,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, burst: Burst) -> None:
         self._loop = loop
+        self.now = loop.time
         self._burst = burst
         self._transport: asyncio.Transport | None = None
         self._reader = AnswerReader()
@@ -31,7 +33,9 @@ class Wire(asyncio.Protocol):
         self._patience = 0.0  # seconds, of who waits for an answer
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self.limit = Watchdog(loop, self._overrun)  # of several steps together, whatever they wait for
+        self._limit = NEVER
+        self._over: Callable[[], None] | None = None
+        self.unread = self._reader.answers  # what nobody has taken yet
         self.broken: Broken | None = None
 
     @property
@@ -39,10 +43,12 @@ class Wire(asyncio.Protocol):
         """What is written now may be read."""
         return self.broken is None and self._transport is not None and not self._transport.is_closing()
 
-    @property
-    def unread(self) -> int:
-        """The number of answers that nobody has taken yet."""
-        return len(self._reader.answers)
+    def limit(self, ends: float, over: Callable[[], None] | None = None) -> None:
+        """When several steps together are over, in the loop's time: then the connection is broken. With `over`, that
+        is called instead, and also where the connection breaks before."""
+        self._limit, self._over = ends, over
+        if ends < NEVER:
+            self._watchdog.until(ends)
 
     def write(self, data: bytes) -> None:
         self._burst.write(self._standing(), data)
@@ -57,30 +63,31 @@ class Wire(asyncio.Protocol):
     async def answers(self, count: int, *, within: float) -> list[Answer]:
         """Take the next `count` answers. Raises Broken when the connection ends before them, and when they are not here
         in so many seconds."""
-        answers, deadline, self._patience = self._reader.answers, self._loop.time() + within, within
-        try:
-            while len(answers) < count:
+        unread, deadline, self._patience = self.unread, self.now() + within, within
+        while len(unread) < count:
+            if self.broken is not None:
                 self._standing()
-                self._watchdog.until(deadline)
-                self._waiter = self._loop.create_future()
-                await self._waiter
-        finally:
-            self._watchdog.until(NEVER)
+            self._watchdog.until(min(deadline, self._limit))
+            self._waiter = self._loop.create_future()
+            await self._waiter
         return self.taken(count)
 
     def taken(self, count: int) -> list[Answer]:
         """The next `count` answers, which are here."""
-        popleft = self._reader.answers.popleft
-        return [popleft() for _ in range(count)]
+        unread = self.unread
+        answers = unread[:count]
+        del unread[:count]
+        return answers
 
     async def start_tls(self, context: ssl.SSLContext, name: str | None, *, within: float) -> None:
         """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
-        if self.unread or self._reader.is_midway or self._transport is None:
+        transport = self._standing()
+        if self.unread or self._reader.is_midway:
             raise Broken(Failure.GARBLED, "more than one answer to STARTTLS")
         self._burst.leave()
         try:
             self._transport = await self._loop.start_tls(
-                self._transport, self, context, server_hostname=name, ssl_handshake_timeout=within
+                transport, self, context, server_hostname=name, ssl_handshake_timeout=within
             )
         except (ssl.SSLError, OSError) as error:
             raise Broken(Failure.NO_TLS, f"the TLS handshake failed: {error}") from error
@@ -133,17 +140,22 @@ class Wire(asyncio.Protocol):
         return self._transport
 
     def _expire(self) -> None:
-        self._break(Broken(Failure.TIMEOUT, f"no answer in {self._patience:g} s"))
-
-    def _overrun(self) -> None:
-        self._break(Broken(Failure.TIMEOUT, "the time for the whole is over"))
+        if self.now() >= self._limit:
+            return (
+                self._over() if self._over else self._break(Broken(Failure.TIMEOUT, "the time for the whole is over"))
+            )
+        if self._waiter is not None and not self._waiter.done():
+            return self._break(Broken(Failure.TIMEOUT, f"no answer in {self._patience:g} s"))
+        return self._watchdog.until(self._limit)  # it was the deadline of an answer that came
 
     def _break(self, broken: Broken) -> None:
         self.broken = self.broken or broken
         self._watchdog.stop()
-        self.limit.stop()
         self._wake(self._waiter)
         self._wake(self._writable)
+        over, self._over = self._over, None
+        if over is not None:
+            over()
 
     @staticmethod
     def _wake(future: asyncio.Future[None] | None) -> None:

@@ -32,7 +32,10 @@ def to_ascii(value: Any) -> bytes:
 
 def to_text(value: Any) -> str:
     """The same as a text."""
-    return to_json(value).decode()
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        return _escaped(value)
 
 
 def from_json(octets: bytes | str) -> Any:

@@ -4,24 +4,36 @@ Text that a database would refuse is cleaned (NUL, octets that are no UTF-8), an
 site chose. The facts stay as rules saw them: they are kept as JSON in ASCII.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
+from sqlalchemy import Table, Text
 
 from gateway.journal.dmarc import evaluation
 from gateway.journal.frame import Noted
 from gateway.journal.glossary import Glossary
 from gateway.journal.notation import to_ascii
 from gateway.journal.personal import hidden_facts
+from gateway.journal.schema import dmarc, messages
 from gateway.record import hundredths
 from gateway.system.redaction import Redactable, Redaction, redactor
 
-MESSAGE_LISTS = ("recipients", "rules", "shadow", "candidate_rules", "unrecorded")
-DMARC_LISTS = ("rua", "dkim")
+LISTS = ("recipients", "rules", "shadow", "candidate_rules", "unrecorded")
 MAX_TEXT = 1000  # characters in a column; more is an attack or nobody's reading
 
 Row = dict[str, Any]
+
+
+def _texts_of(table: Table) -> Callable[[Row], tuple[str, ...]]:
+    """What gives the texts in the columns of a row."""
+    return itemgetter(*[column.name for column in table.c if isinstance(column.type, Text)])
+
+
+_message_texts, _dmarc_texts = _texts_of(messages), _texts_of(dmarc)
+_lists_of = itemgetter(*LISTS)
 
 
 class Rows(Struct, frozen=True):
@@ -45,6 +57,10 @@ class RowMaker:
         hidden = self._hidden(noted)
         message = {
             **values,
+            "recipients": [*values["recipients"]],
+            "rules": [*values["rules"]],
+            "shadow": [*values["shadow"]],
+            "candidate_rules": [*values["candidate_rules"]],
             "milliseconds": hundredths(values["milliseconds"]),
             "author_domain": noted.facts.get("author.domain", ""),
             "reply_class": _reply_class(values["reply"]),
@@ -53,11 +69,18 @@ class RowMaker:
             "unrecorded": sorted({*hidden, *noted.cut}),
             "facts": to_ascii(self._kept(noted, hidden)),
         }
-        found = evaluation(noted.values, noted.facts, noted.dmarc)
+        texts = [*_message_texts(message), *chain(*_lists_of(message))]
+        return Rows(_clean(message, texts), self._reported(noted))
+
+    def _reported(self, noted: Noted) -> Row | None:
+        """The row of what is to be reported. No address of a client is better than a wrong one."""
+        values = noted.values
+        found = evaluation(values, noted.facts, noted.dmarc)
         if found is None:
-            return Rows(_clean(message, MESSAGE_LISTS), None)
-        dmarc = {**found, "id": values["id"], "began": values["began"], "source_ip": self._source(noted)}
-        return Rows(_clean(message, MESSAGE_LISTS), _clean(dmarc, DMARC_LISTS))
+            return None
+        source = "" if Redactable.CLIENT_IP in self._redacted else values["client_ip"]
+        row = {**found, "id": values["id"], "began": values["began"], "source_ip": source}
+        return _clean(row, [*_dmarc_texts(row), *row["rua"], *chain(*row["dkim"])])
 
     def _redacted_values(self, known: Mapping[str, Any]) -> Mapping[str, Any]:
         """Nothing of its kind stands where a value is gone: rows of one batch have the same columns."""
@@ -82,32 +105,37 @@ class RowMaker:
         said = {name: value for name, value in noted.facts.items() if value != absent.get(name)}
         return {name: value for name, value in said.items() if name not in hidden} if hidden else said
 
-    def _source(self, noted: Noted) -> str:
-        """The address that may be reported; none is better than a wrong one."""
-        return "" if Redactable.CLIENT_IP in self._redacted else str(noted.values["client_ip"])
-
 
 def clean_text(text: str) -> str:
     """A text that both databases take, and of a bounded length."""
-    if len(text) <= MAX_TEXT and text.isascii() and "\0" not in text:
-        return text
-    return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text if _are_clean([text]) else text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _clean(row: Row, sequences: Iterable[str]) -> Row:
-    """The row, every text in it cleaned, and every one of these sequences a list."""
-    for name in sequences:
-        row[name] = _clean_items(row[name]) if row[name] else []  # as most are
-    together = "".join([value for value in row.values() if type(value) is str])
-    if clean_text(together) == together:  # so is each alone: one look at all is what an ordinary row takes
-        return row
-    return {name: clean_text(value) if type(value) is str else value for name, value in row.items()}
+def _clean(row: Row, texts: Collection[str]) -> Row:
+    """The row, cleaned; `texts` are those in its columns and lists."""
+    return row if _are_clean(texts) else {name: _cleaned(value) for name, value in row.items()}
 
 
-def _clean_items(items: Iterable[Any]) -> list[Any]:
-    return [
-        clean_text(item) if type(item) is str else _clean_items(item) if type(item) is list else item for item in items
-    ]
+def _are_clean(texts: Collection[str]) -> bool:
+    """Whether all may stay as they are: one look at all together is what an ordinary row takes."""
+    together = "".join(texts)
+    if "\0" in together or not (together.isascii() or _is_utf8(together)):
+        return False
+    return len(together) <= MAX_TEXT or max(map(len, texts)) <= MAX_TEXT
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # it has octets of something else
+        return False
+    return True
+
+
+def _cleaned(value: Any) -> Any:
+    if type(value) is str:
+        return clean_text(value)
+    return [*map(_cleaned, value)] if type(value) is list else value
 
 
 def _reply_class(reply: str) -> int:

@@ -43,7 +43,7 @@ def undecided(outcome: Outcome) -> list[Undecidable]:
     facts = _known(outcome)
     doubtful = {undecidable.rule.id: undecidable.rule for undecidable in outcome.undecidable}
     if outcome.total is None and outcome.reached is Stage.SCORED:
-        doubtful |= {rule.id: rule for rule in outcome.rules.on_total}
+        doubtful |= {rule.id: rule for rule in outcome.rules.on_total.rules}
     if any(hit.final for hit in outcome.verdict.hits):
         read = {rule.id for rule in _read(outcome)}
         doubtful = {name: rule for name, rule in doubtful.items() if name in read}

@@ -5,11 +5,12 @@ alone, after which none is read. Rules in shadow mode are recorded and change no
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 
 from msgspec.structs import replace
 
 from gateway.facts import Facts, FactValue, Stage
-from gateway.policy.rule import TOTAL, Rule, RuleSet
+from gateway.policy.rule import TOTAL, Reading, Rule, RuleSet
 from gateway.policy.verdict import UNDECIDED, Action, Edits, Verdict
 
 SPAM_SCORE = "spam.score"  # the fact that the total begins with
@@ -25,14 +26,18 @@ def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdi
 
 
 def decide_on(rules: RuleSet, stages: Iterable[Stage], known: dict[str, FactValue], earlier: Verdict) -> Verdict:
-    """As `decide`, on the absent facts too; the total is put among them."""
+    """As `decide`, on the absent facts too; the total is put among them. Dozens of rules are asked for each message,
+    and hardly one matches, so they are asked at once: it is faster to ask those behind a final one too."""
     verdict = earlier
     for stage in stages:
-        if of_stage := rules.by_stage[stage]:
-            verdict = _read(of_stage, known, verdict)
+        reading = rules.readings[stage]
+        if reading.rules and any(held := reading.holding(known)):
+            verdict = _matched(reading, held, known, verdict)
         if stage is Stage.SCORED:
             total = known[TOTAL.name] = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
-            verdict = replace(_read(rules.on_total, known, verdict), total=total)
+            if any(held := rules.on_total.holding(known)):
+                verdict = _matched(rules.on_total, held, known, verdict)
+            verdict = replace(verdict, total=total)
     return verdict
 
 
@@ -46,20 +51,18 @@ def known_facts(rules: RuleSet, facts: Facts, verdict: Verdict) -> dict[str, Fac
     return {**rules.absent, **facts, TOTAL.name: verdict.total}
 
 
-def _read(rules: Sequence[Rule], facts: Facts, verdict: Verdict) -> Verdict:
-    """Dozens of rules are asked for each message, and hardly one matches, so the way to each is short: it is faster to
-    ask those behind a final one too."""
-    matched = [rule for rule in rules if rule.holds(facts)]
-    if not matched or verdict.ends_the_reading:
+def _matched(reading: Reading, held: Sequence[bool], facts: Facts, verdict: Verdict) -> Verdict:
+    """What the rules make of it that hold."""
+    if verdict.hits and verdict.ends_the_reading:
         return verdict
-    counted = _counted(matched, verdict.rules)
+    counted = _counted(list(compress(reading.rules, held)), verdict.rules if verdict.hits else ())
     return _judge(counted, facts, verdict) if counted else verdict
 
 
 def _counted(matched: list[Rule], before: tuple[str, ...]) -> list[Rule]:
     """Those that did not match before, up to the first final one."""
     for place, rule in enumerate(matched):
-        if rule.ends_the_reading:
+        if rule.hit.ends_the_reading:
             del matched[place + 1 :]
             break
     return [rule for rule in matched if rule.hit.rule not in before] if before else matched
@@ -70,14 +73,15 @@ def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
     enforced = [rule for rule in matched if rule.is_enforced]
     if not enforced:
         return replace(earlier, hits=hits)
-    action, reply = earlier.action, earlier.reply
-    worst = max(enforced, key=_severity)
-    if worst.action and worst.action.severity > action.severity:
-        action, reply = worst.action, worst.template.fill(facts) if worst.template else None
+    action, reply, template = earlier.action, earlier.reply, None
+    for rule in enforced:
+        asked = rule.action
+        if asked and asked.severity > action.severity:
+            action, reply, template = asked, None, rule.template
     return replace(
         _with_effects(earlier, [rule for rule in enforced if rule.has_effects], facts),
         action=action,
-        reply=reply,
+        reply=template.fill(facts) if template else reply,
         hits=hits,
         score=earlier.score + sum([rule.hit.score for rule in enforced]),
     )
@@ -95,10 +99,6 @@ def _with_effects(verdict: Verdict, rules: Iterable[Rule], facts: Facts) -> Verd
             route=verdict.route or effects.route,
         )
     return verdict
-
-
-def _severity(rule: Rule) -> int:
-    return rule.action.severity if rule.action else -1
 
 
 def _number(value: FactValue) -> float:

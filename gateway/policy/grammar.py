@@ -210,7 +210,8 @@ class Grammar:
         return self._fact(gave)
 
     def _bound(self, value: object) -> ast.Name:
-        name = f"_{len(self.namespace)}"
+        """In no other condition does the name stand for another value, so that several can be compiled together."""
+        name = f"_{id(value)}"
         self.namespace[name] = value
         return ast.Name(name, ast.Load())
 

@@ -1,12 +1,12 @@
 """Rule: one rule of the rules files, typed and compiled, and the set of those in force."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from gateway.facts import Fact, FactType, FactValue, Stage
+from gateway.facts import Fact, Facts, FactType, FactValue, Stage
 from gateway.policy.effects import NO_EFFECTS, Effects
-from gateway.policy.language import Condition, Predicate
+from gateway.policy.language import Condition
 from gateway.policy.rulefile import Value
 from gateway.policy.template import Template
 from gateway.policy.verdict import Action, Hit, Mode
@@ -35,7 +35,6 @@ class Rule(Struct, frozen=True):
 
     hit: Hit
     condition: Condition
-    holds: Predicate  # that of the condition
     stage: Stage
     template: Template | None
     effects: Effects
@@ -79,21 +78,33 @@ class Rule(Struct, frozen=True):
         return self.effects.facts.union(self.condition.facts, self.template.facts if self.template else ())
 
 
+class Reading(Struct, frozen=True):
+    """Rules that are asked at once, in their order. `holding` says of each whether its condition holds."""
+
+    rules: tuple[Rule, ...]
+    holding: Callable[[Facts], Sequence[bool]]
+
+
 class RuleSet(Struct, frozen=True):
     """The rules in force, in the order in which they are read."""
 
     rules: tuple[Rule, ...]
     declared: Mapping[str, Fact]
     absent: Mapping[str, FactValue]  # every declared fact where it is absent
-    by_stage: Mapping[Stage, tuple[Rule, ...]]  # without those that read the total
-    on_total: tuple[Rule, ...]
+    readings: Mapping[Stage, Reading]  # of every stage, without the rules that read the total
+    on_total: Reading
     reads: Mapping[Stage, frozenset[str]]  # the facts that rules of a stage, or of one before it, read
     digest: str  # of the files that the set was read from: the version in force
 
     @property
+    def by_stage(self) -> dict[Stage, tuple[Rule, ...]]:
+        """Without those that read the total."""
+        return {stage: reading.rules for stage, reading in self.readings.items()}
+
+    @property
     def in_reading_order(self) -> list[Rule]:
         """By stage; those that read the total come last."""
-        return [*(rule for stage in Stage for rule in self.by_stage[stage]), *self.on_total]
+        return [*(rule for reading in self.readings.values() for rule in reading.rules), *self.on_total.rules]
 
     @property
     def routes(self) -> frozenset[str]:

@@ -9,9 +9,9 @@ from typing import TypeVar
 from gateway.facts import Fact, Stage, absent_facts
 from gateway.policy.effects import EFFECT_KEYS, LAST, Effects, EffectsReader
 from gateway.policy.examples import parse_example
-from gateway.policy.language import Condition, ConditionError, compile_condition
+from gateway.policy.language import Condition, ConditionError, compile_condition, compile_together
 from gateway.policy.lists import ListFiles
-from gateway.policy.rule import TOTAL, Example, Rule, RuleSet
+from gateway.policy.rule import TOTAL, Example, Reading, Rule, RuleSet
 from gateway.policy.rulefile import Table, read_tables
 from gateway.policy.template import Template, TemplateError, default_template, parse_template
 from gateway.policy.verdict import Action, Hit, Mode
@@ -69,11 +69,15 @@ def rule_set(rules: Sequence[Rule], declared: Mapping[str, Fact], digest: str) -
         rules=tuple(rules),
         declared=declared,
         absent=absent_facts(declared.values()),
-        by_stage={stage: tuple(rule for rule in before_total if rule.stage is stage) for stage in Stage},
-        on_total=tuple(rule for rule in rules if rule.reads_total),
+        readings={stage: _reading([rule for rule in before_total if rule.stage is stage]) for stage in Stage},
+        on_total=_reading([rule for rule in rules if rule.reads_total]),
         reads={stage: frozenset().union(*(rule.facts for rule in rules if rule.stage <= stage)) for stage in Stage},
         digest=digest,
     )
+
+
+def _reading(rules: Sequence[Rule]) -> Reading:
+    return Reading(tuple(rules), compile_together([rule.condition for rule in rules]))
 
 
 def _digest(tables: Mapping[str, Table], lists: ListFiles) -> str:
@@ -117,7 +121,6 @@ class _Reader:
         return Rule(
             hit=Hit(self._table.id, why, mode, action, score, final),
             condition=condition,
-            holds=condition.holds,
             stage=stage,
             template=template,
             effects=effects,

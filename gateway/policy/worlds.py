@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from gateway.facts import Facts, Stage
 from gateway.policy.decide import SPAM_SCORE, decide
-from gateway.policy.language import Part
+from gateway.policy.language import Part, Predicate
 from gateway.policy.partial import supposing, value
-from gateway.policy.rule import TOTAL, Rule, RuleSet
+from gateway.policy.rule import TOTAL, Reading, Rule, RuleSet
 from gateway.policy.verdict import Verdict
 
 MAX_CACHED = 512  # sets of rules that are kept: senders choose which facts are so large that they were cut
@@ -82,16 +82,22 @@ class Worlds:
         return tuple(Undecidable(rule, tuple(sorted(names))) for rule, names in reading if names)
 
     def _suppose(self, unknown: Names, matching: Names) -> RuleSet:
-        def supposed(rule: Rule) -> Rule:
-            if unknown.isdisjoint(rule.condition.facts):
-                return rule
-            return replace(rule, holds=supposing(rule.condition.whole, unknown, outcome=rule.id in matching))
+        def supposed(reading: Reading) -> Reading:
+            predicates = [_supposed(rule, unknown, matching) for rule in reading.rules]
+            return Reading(reading.rules, lambda facts: [holds(facts) for holds in predicates])
 
         return replace(
             self.rules,
-            by_stage={stage: tuple(map(supposed, rules)) for stage, rules in self.rules.by_stage.items()},
-            on_total=tuple(map(supposed, self.rules.on_total)),
+            readings={stage: supposed(reading) for stage, reading in self.rules.readings.items()},
+            on_total=supposed(self.rules.on_total),
         )
+
+
+def _supposed(rule: Rule, unknown: Names, matching: Names) -> Predicate:
+    """Its condition, which comes out as that is wanted of it wherever nobody knows."""
+    if unknown.isdisjoint(rule.condition.facts):
+        return rule.condition.holds
+    return supposing(rule.condition.whole, unknown, outcome=rule.id in matching)
 
 
 def _with_total(unknown: Names, facts: Collection[str]) -> Names:
@@ -100,7 +106,7 @@ def _with_total(unknown: Names, facts: Collection[str]) -> Names:
 
 def _thresholds(rules: RuleSet) -> Iterator[float | None]:
     """The numbers that the total is compared with; None where it is not only compared."""
-    for rule in rules.on_total:
+    for rule in rules.on_total.rules:
         for leaf in rule.condition.whole.leaves():
             if TOTAL.name in leaf.facts:
                 yield from _compared(leaf)

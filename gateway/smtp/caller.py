@@ -37,12 +37,12 @@ class Proxies:
         self._xclient = tuple(xclient)
 
     def is_balancer(self, peer: Address) -> bool:
-        return _is_among(peer, self._balancers)
+        return bool(self._balancers) and _is_among(peer, self._balancers)  # mostly there are none
 
     def standing_of(self, peer: Address) -> Standing:
         """Of a peer that speaks for itself; behind a balancer the one who speaks is the client."""
-        return Standing.PROXY if _is_among(peer, self._xclient) else Standing.CLIENT
+        return Standing.PROXY if self._xclient and _is_among(peer, self._xclient) else Standing.CLIENT
 
 
 def _is_among(peer: Address, networks: Sequence[Network]) -> bool:
-    return bool(networks) and any(peer in network for network in networks)  # mostly there are none
+    return any(peer in network for network in networks)

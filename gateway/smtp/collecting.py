@@ -70,7 +70,7 @@ class Collection:
             max_line=self._settings.max_line,
             unclean=self._settings.unclean_text,
         )
-        self._chunks = ChunkReader(self._intake)
+        self._chunks: ChunkReader | None = None  # where it comes by BDAT
         self.trouble: OSError | None = None  # behind Fault.NO_ROOM
 
     @property
@@ -86,23 +86,26 @@ class Collection:
         """Take the octets after DATA to the final dot. Raises EndOfInput, Interrupted."""
         reader = DataReader(self._intake)
         rest = None
-        while rest is None and not self.is_hopeless:
+        while rest is None and not self._intake.is_hopeless:
             rest = reader.feed(await self.pieces.next())
-            await self._make_room()
+            if self.spool.is_full:
+                await self._make_room()
         if rest:
             self._inbox.give_back(rest)
 
     async def read_chunk(self, chunk: Chunk) -> None:
         """Take the octets of a chunk. Raises EndOfInput, Interrupted."""
         left = chunk.size
+        reader = self._chunks = self._chunks or ChunkReader(self._intake)
         self._intake.expect(left)
         while left:
             octets = await self.pieces.of_chunk(left)
             left -= len(octets)
-            self._chunks.feed(octets)
-            await self._make_room()
+            reader.feed(octets)
+            if self.spool.is_full:
+                await self._make_room()
         if chunk.is_last:
-            self._chunks.end()
+            reader.end()
 
     @property
     def is_clean(self) -> bool:
@@ -117,7 +120,7 @@ class Collection:
         self.spool.close()
 
     async def _make_room(self) -> None:
-        if self.spool.is_full and self.fault is None:
+        if self.fault is None:
             try:
                 await on_disk(self._disk, self.spool.unload)
             except OSError as error:

@@ -19,6 +19,7 @@ from gateway.smtp.offer import Offer
 MAX_LINE = 2048
 MAX_HELO = 255  # octets, RFC 5321 section 4.5.3.1.2
 KEPT_LINES = 256  # that were split are kept: most but those of MAIL come again
+KEPT_RECIPIENTS = 512  # what was made of RCPT: most come again
 XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"  # an expression for one character, RFC 3461 section 4
 
 _control_re = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -63,7 +64,7 @@ def parse_mail(argument: str, offered: Offer, *, envelope_id: str) -> Envelope |
     except PathError as error:
         return reply("501 5.1.7", f"Bad sender: {error}")
     fields = _read_parameters(parts[1], offered.mail)
-    if isinstance(fields, Reply):
+    if not isinstance(fields, dict):
         return fields
     envelope = Envelope(id=envelope_id, sender=sender, **fields)
     if not parts[0].isascii() and not envelope.smtputf8:
@@ -75,6 +76,11 @@ def parse_mail(argument: str, offered: Offer, *, envelope_id: str) -> Envelope |
 
 def parse_rcpt(argument: str, offered: Offer, envelope: Envelope) -> Recipient | Reply:
     """Parse what follows "RCPT "."""
+    return _recipient(argument, offered.rcpt, smtputf8=envelope.smtputf8)
+
+
+@lru_cache(KEPT_RECIPIENTS)
+def _recipient(argument: str, offered: frozenset[str], *, smtputf8: bool) -> Recipient | Reply:
     parts = _split(argument, "TO:")
     if parts is None:
         return replies.RCPT_SYNTAX
@@ -82,10 +88,10 @@ def parse_rcpt(argument: str, offered: Offer, envelope: Envelope) -> Recipient |
         address = parse_forward_path(parts[0])
     except PathError as error:
         return reply("501 5.1.3", f"Bad recipient: {error}")
-    fields = _read_parameters(parts[1], offered.rcpt)
-    if isinstance(fields, Reply):
+    fields = _read_parameters(parts[1], offered)
+    if not isinstance(fields, dict):
         return fields
-    if not parts[0].isascii() and not envelope.smtputf8:
+    if not parts[0].isascii() and not smtputf8:
         return replies.NEEDS_SMTPUTF8
     return Recipient(address=address, **fields)
 
@@ -95,7 +101,10 @@ def _split(argument: str, keyword: str) -> tuple[str, list[str]] | None:
     if argument[: len(keyword)].upper() != keyword:
         return None
     match = _path_re.match(argument, len(keyword))
-    return (match[1], [word for word in (match[2] or "").split(" ") if word]) if match else None
+    if match is None:
+        return None
+    path, rest = match.groups()
+    return path, [word for word in rest.split(" ") if word] if rest else []
 
 
 def _read_parameters(words: list[str], offered: frozenset[str]) -> dict[str, Any] | Reply:

@@ -54,7 +54,7 @@ class Dialogue:
         self._standing = standing
         self._visit = front.visit()
         self._tally = Tally(front.settings)
-        self._opened = watchdog.now()
+        self._latest = watchdog.now() + front.settings.connection_timeout  # until which a command is awaited
         self.id = connection_id(front.clock())
         self._voice = Voice(outbox, self._tally)
         self._mailing = Mailing(front, self._visit, inbox, watchdog, self._voice, self._tally, self.id)
@@ -96,7 +96,8 @@ class Dialogue:
         if await self._is_welcome():
             is_silent = self._inbox.is_untouched  # meanwhile: one who is near acknowledges the banner before we look
             self._outbox.greet(self._front.banner)
-            self._go_on()
+            if self._front.sessions.is_draining:
+                self._come_to_rest()
             self._await_client()
             await self._inbox.arrival()
             self._watchdog.until(NEVER)
@@ -145,59 +146,58 @@ class Dialogue:
     # From one command to the next.
 
     async def _talk(self) -> Connection | None:
-        voice, inbox, outbox = self._voice, self._inbox, self._outbox
+        voice, inbox, outbox, sessions = self._voice, self._inbox, self._outbox, self._front.sessions
         while voice.farewell is None and self._next is None:
-            self._go_on()
-            line = None if outbox.is_blocked else inbox.line_here(MAX_LINE)
-            if line is None:  # else nobody is waited for, and no deadline is needed
+            if sessions.is_draining:
+                self._come_to_rest()
+            line = None if outbox.blocked else inbox.line_here(MAX_LINE)
+            if line is None:
                 line = await self._next_line()
-            if voice.farewell is None:
-                await self._obey(line)
+            else:  # nobody is waited for, and no deadline is needed
+                outbox.hold()
+            if voice.farewell is None and (command := self._understood(line)) is not None:
+                verb, argument = command
+                try:
+                    await COMMANDS[verb](self, argument)
+                except (EndOfInput, Interrupted):
+                    raise
+                except Exception:
+                    if self._mailing.is_amid_octets:  # what follows cannot be told from commands
+                        raise
+                    log.exception("%s: %s failed", self.id, verb)
+                    await self._survive()
+            if voice.has_refused:
+                voice.has_refused = False
+                await self._stick()
         return self._next
 
     async def _next_line(self) -> bytes | BadLine:
         self._await_client()
-        if self._outbox.is_blocked:
+        if self._outbox.blocked:
+            self._outbox.hold()
             await self._outbox.room()
         line = await self._inbox.line(MAX_LINE)
         self._watchdog.until(NEVER)
         return line
 
-    def _go_on(self) -> None:
+    def _come_to_rest(self) -> None:
         """Where the worker is to end no transaction begins."""
-        if self._front.sessions.is_draining and not self._mailing.is_under_way:
+        if not self._mailing.is_under_way:
             self.farewell = replies.SHUTTING_DOWN
             raise Interrupted
 
     def _await_client(self) -> None:
         """What comes now must come in time."""
-        limits, due = self._settings, self._mailing.deadline
+        limits, mailing, watchdog = self._settings, self._mailing, self._watchdog
+        due = mailing.deadline
         if due is None:
-            due = min(self._watchdog.now() + limits.command_timeout, self._mailing.progress + limits.idle_timeout)
-        self._watchdog.until(min(due, self._opened + limits.connection_timeout))
-
-    async def _obey(self, line: bytes | BadLine) -> None:
-        command = self._understood(line)
-        if command is not None:
-            verb, argument = command
-            try:
-                await COMMANDS[verb](self, argument)
-            except (EndOfInput, Interrupted):
-                raise
-            except Exception:
-                if self._mailing.is_amid_octets:  # what follows cannot be told from commands
-                    raise
-                log.exception("%s: %s failed", self.id, verb)
-                await self._survive()
-        if self._voice.has_refused:
-            self._voice.has_refused = False
-            if self._settings.tarpit:
-                await self._stick()
+            due = min(watchdog.now() + limits.command_timeout, mailing.progress + limits.idle_timeout)
+        watchdog.until(min(due, self._latest))
 
     def _understood(self, line: bytes | BadLine) -> tuple[str, str] | None:
         """The command that is to be carried out, with its argument; None where no more than an answer is due."""
-        command = line if isinstance(line, BadLine) else split_command(line)
-        if isinstance(command, BadLine):
+        command = split_command(line) if isinstance(line, bytes) else line
+        if not isinstance(command, tuple):
             self._voice.refuse(replies.LINE[command])
             return None
         verb, _ = command
@@ -212,13 +212,17 @@ class Dialogue:
     async def _survive(self) -> None:
         """After an error of ours: a recipient that could not be asked for is lost, the transaction is not."""
         self._voice.say(INTERNAL_ERROR)
+        self._outbox.flush()
         if not self._mailing.is_under_way:
             await self._mailing.end()
 
     async def _stick(self) -> None:
         """Let a stranger wait after a refusal, as long as there is room for all others."""
+        if not self._settings.tarpit:
+            return
         if self._connection.role is Role.STRANGER and not self._front.sessions.is_crowded:
             self._visit.let_go()
+            self._outbox.flush()
             await asyncio.sleep(self._settings.tarpit)
 
     # The greeting.
@@ -236,8 +240,9 @@ class Dialogue:
             return self._voice.refuse(replies.HELO_SYNTAX)
         if self._stated:
             connection = replace(connection, **self._stated)
-        await self._mailing.end()
-        self._offer = None
+        if self._offer is not None:  # else nothing can have begun
+            await self._mailing.end()
+            self._offer = None
         refusal = await self._visit.helo(connection)
         if refusal is not None:
             return self._voice.answer(refusal)

@@ -96,8 +96,7 @@ class Inbox:
         Raises EndOfInput, Interrupted.
         """
         too_long = False
-        while (line := self.line_here(limit)) is None:
-            self._searched = len(self._buffer)
+        while self._searched == len(self._buffer) or (line := self.line_here(limit)) is None:
             if self._searched > limit:
                 too_long = True
                 self.discard()
@@ -106,11 +105,13 @@ class Inbox:
 
     def line_here(self, limit: int) -> bytes | BadLine | None:
         """The same without a wait; None where its end has not come."""
-        end = self._buffer.find(b"\n", self._searched)
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._searched)
         if end < 0:
+            self._searched = len(buffer)
             return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
+        line = bytes(buffer[:end])
+        del buffer[: end + 1]
         self._searched = 0
         if self._paused:
             self._resume()

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable
 
-from gateway.envelope import Envelope
+from gateway.envelope import Envelope, Recipient
 from gateway.reply import Reply
 from gateway.smtp import replies
 from gateway.smtp.chunks import Chunk, parse_chunk
@@ -69,13 +69,13 @@ class Mailing:
             self._aftermath = busy
             return self._voice.say(busy)
         envelope = parse_mail(argument, offer, envelope_id=envelope_id(self._ident, self._transactions))
-        if isinstance(envelope, Reply):
+        if not isinstance(envelope, Envelope):
             return self._voice.refuse(envelope)
         answer = await self._visit.mail(envelope)
-        self._aftermath = None if answer.is_success else answer
         if answer.is_success:
             self._envelope = envelope
             self.progress = self._watchdog.now()
+        self._aftermath = None if self._envelope else answer
         return self._voice.answer(answer)
 
     async def rcpt(self, argument: str, offer: Offer | None) -> None:
@@ -84,7 +84,7 @@ class Mailing:
         if self._recipients >= self._front.settings.max_recipients:
             return self._voice.say(replies.TOO_MANY_RECIPIENTS)
         recipient = parse_rcpt(argument, offer, self._envelope)
-        if isinstance(recipient, Reply):
+        if not isinstance(recipient, Recipient):
             return self._voice.refuse(recipient)
         answer = await self._visit.rcpt(recipient)
         self._voice.answer(answer)
@@ -106,7 +106,7 @@ class Mailing:
         if busy := self._front.sessions.busy():
             return self._voice.say(busy)
         collection = self._begin()
-        self._voice.say(replies.START_MAIL)
+        self._voice.prompt(replies.START_MAIL)
         self.is_amid_octets = True
         await collection.read_data()
         self.is_amid_octets = False

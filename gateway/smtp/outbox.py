@@ -1,11 +1,10 @@
 """Outbox: turns the replies to a pipelined group into one write, and so into one packet (RFC 2920).
 
-A reply leaves in this turn of the event loop (gateway/system/burst.py) where no further command is here, else before
-the session waits for the client, and soon in any case: the next command may take its time.
+A reply leaves in this turn of the event loop (gateway/system/burst.py) where no further command is here: before the
+session waits for the client. Else it is held for the next one, but not long: the next command may take its time.
 """
 
 import asyncio
-from collections.abc import Callable
 
 from gateway.reply import Reply
 from gateway.system.burst import Burst
@@ -17,18 +16,14 @@ HOLD = 0.05  # seconds that a reply may wait for the next one
 class Outbox:
     """What is to be sent to the client. Without a transport everything said is lost, as it would be on the wire."""
 
-    __slots__ = ("_blocked", "_burst", "_is_last", "_loop", "_said", "_timer", "transport")
+    __slots__ = ("_burst", "_loop", "_said", "_timer", "blocked", "transport")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, burst: Burst, is_last: Callable[[], bool] = lambda: False
-    ) -> None:
-        """`is_last` tells whether the client has sent nothing more that could be answered in the same write."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, burst: Burst) -> None:
         self._loop = loop
         self._burst = burst
-        self._is_last = is_last
         self._said: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._blocked: asyncio.Future[None] | None = None
+        self.blocked: asyncio.Future[None] | None = None  # while the client does not read what it is told
         self.transport: asyncio.Transport | None = None
 
     def greet(self, banner: Reply) -> None:
@@ -37,10 +32,12 @@ class Outbox:
             self.transport.write(banner.to_bytes())
 
     def say(self, reply: Reply) -> None:
+        """Whoever says something lets it leave, or has it held, before doing what may take time."""
         self._said.append(reply.to_bytes())
-        if self._is_last():
-            self.flush()
-        elif self._timer is None:
+
+    def hold(self) -> None:
+        """Let what was said wait for what is said next."""
+        if self._said and self._timer is None:
             self._timer = self._loop.call_later(HOLD, self.flush)
 
     def flush(self) -> None:
@@ -61,25 +58,25 @@ class Outbox:
         self._burst.leave()
 
     @property
+    def is_empty(self) -> bool:
+        """Nothing that was said waits."""
+        return not self._said
+
+    @property
     def is_unheard(self) -> bool:
         """The client cannot have seen all that it was told when it sent what has come of it."""
         return bool(self._said) or (self.transport is not None and unacknowledged(self.transport) > 0)
 
-    @property
-    def is_blocked(self) -> bool:
-        """The client does not read what it is told."""
-        return self._blocked is not None
-
     async def room(self) -> None:
         """Wait until the client has read enough."""
-        if self._blocked is not None:
-            await self._blocked
+        if self.blocked is not None:
+            await self.blocked
 
     def pause(self) -> None:
         """The transport holds as much as it may."""
-        self._blocked = self._loop.create_future()
+        self.blocked = self._loop.create_future()
 
     def resume(self) -> None:
-        blocked, self._blocked = self._blocked, None
+        blocked, self.blocked = self.blocked, None
         if blocked is not None and not blocked.done():
             blocked.set_result(None)

@@ -114,5 +114,6 @@ class SessionSettings(Section):
 
     def network_of(self, ip: IPv4Address | IPv6Address) -> str:
         """The name of the network that a client at this address is in."""
-        prefix = self.ipv4_prefix if ip.version == 4 else self.ipv6_prefix
-        return f"IPv{ip.version} network {int(ip) >> (ip.max_prefixlen - prefix):x}/{prefix}"
+        if isinstance(ip, IPv4Address):
+            return f"IPv4 network {int(ip) >> (32 - self.ipv4_prefix):x}/{self.ipv4_prefix}"
+        return f"IPv6 network {int(ip) >> (128 - self.ipv6_prefix):x}/{self.ipv6_prefix}"

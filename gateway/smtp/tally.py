@@ -26,7 +26,7 @@ class Tally:
 
     def command(self) -> Reply | None:
         self._commands += 1
-        return self._judge(self._commands, self._settings.max_commands, replies.TOO_MANY_COMMANDS)
+        return self._of_stranger(replies.TOO_MANY_COMMANDS) if self._commands > self._settings.max_commands else None
 
     def recipient(self) -> None:
         self._recipients += 1
@@ -37,22 +37,23 @@ class Tally:
 
     def refused_recipient(self) -> Reply | None:
         self._refused += 1
-        return self._judge(self._refused, self._settings.max_refused_recipients, replies.TOO_MANY_REFUSED)
+        is_enough = self._refused > self._settings.max_refused_recipients
+        return self._of_stranger(replies.TOO_MANY_REFUSED) if is_enough else None
 
     def transaction(self) -> Reply | None:
         self._messages += 1
-        return self.burden() or self._judge(self._messages, self._settings.max_messages, replies.ENOUGH)
+        return self._of_stranger(replies.ENOUGH) if self._messages > self._settings.max_messages else self.burden()
 
     def burden(self) -> Reply | None:
         """Whether the connection has brought as much as one may."""
-        return self._judge(self._octets, self._settings.max_octets, replies.ENOUGH) or self._judge(
-            self._recipients, self._settings.max_all_recipients, replies.ENOUGH
-        )
+        limits = self._settings
+        is_enough = self._octets > limits.max_octets or self._recipients > limits.max_all_recipients
+        return self._of_stranger(replies.ENOUGH) if is_enough else None
 
     def error(self) -> Reply | None:
         """A wrong command; nobody may go on with these for ever."""
         self._errors += 1
         return replies.TOO_MANY_ERRORS if self._errors > self._settings.max_errors else None
 
-    def _judge(self, count: int, limit: int, farewell: Reply) -> Reply | None:
-        return farewell if count > limit and self.role is Role.STRANGER else None
+    def _of_stranger(self, farewell: Reply) -> Reply | None:
+        return farewell if self.role is Role.STRANGER else None

@@ -19,8 +19,14 @@ class Voice:
         self.has_refused = False  # since somebody has last looked
 
     def say(self, reply: Reply) -> None:
-        self.has_refused = self.has_refused or reply.code >= 400
+        if reply.code >= 400:
+            self.has_refused = True
         self._outbox.say(reply)
+
+    def prompt(self, reply: Reply) -> None:
+        """Say what the client waits for before it goes on, at once."""
+        self._outbox.say(reply)
+        self._outbox.flush()
 
     def refuse(self, refusal: Reply) -> None:
         """Answer a wrong command."""

@@ -23,7 +23,7 @@ class Session(Protocol):
     """Who serves a connection."""
 
     async def begin(self, client: socket.socket) -> None:
-        """Take it over. Raises OSError where it was gone before it began."""
+        """Take it over. One that is gone before it has begun is closed."""
         ...
 
 
@@ -131,19 +131,12 @@ class Acceptor:
         if isinstance(session, bytes):
             _part(client, session)
         else:
-            self._start(_begin(session, client))
+            self._start(session.begin(client))
 
     def _start(self, service: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(service)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _begin(session: Session, client: socket.socket) -> None:
-    try:
-        await session.begin(client)
-    except OSError:  # it was gone before it began
-        client.close()
 
 
 def _part(client: socket.socket, farewell: bytes) -> None:

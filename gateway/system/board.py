@@ -59,7 +59,7 @@ class Board:
         self._secret = bytes(memory[3 * WORD : 3 * WORD + SECRET_SIZE])
         self._mask = layout.entries - 1
         self._column = layout.column
-        self._keys = [layout.first_region + number * 2 * layout.column for number in range(layout.regions)]
+        self.first_keys = [layout.first_region + number * 2 * layout.column for number in range(layout.regions)]
         self.marks = slice(_HEAD * WORD, (_HEAD + layout.regions) * WORD)  # where it stands which regions are in use
 
     @classmethod
@@ -107,7 +107,7 @@ class Board:
     def take_back(self, region: int) -> None:
         """The process that had it is gone."""
         self._words[_HEAD + region] = 0
-        first, length = self._keys[region] * WORD, 2 * self.layout.column * WORD
+        first, length = self.first_keys[region] * WORD, 2 * self.layout.column * WORD
         self.memory[first : first + length] = bytes(length)
 
     def regions(self) -> tuple[int, ...]:
@@ -121,7 +121,11 @@ class Board:
 
     def number(self, region: int, key: int) -> int:
         """What the region says about a key; 0 where it says nothing."""
-        words, entry = self._words, self._keys[region] + (key & self._mask)
+        return self.said(self.first_keys[region], key)
+
+    def said(self, keys: int, key: int) -> int:
+        """The same of the region whose keys begin there."""
+        words, entry = self._words, keys + (key & self._mask)
         found = words[entry]
         if not found:  # the entry was never taken: the key would stand here
             return 0
@@ -141,7 +145,7 @@ class Board:
         """For its owner, who alone writes there. Raises ValueError where it has not been handed out."""
         if number not in self.regions():
             raise ValueError(f"region {number} of the board has not been handed out")
-        return Region(self, number, self._words, self._keys[number])
+        return Region(self, number, self._words, self.first_keys[number])
 
 
 class Region:
@@ -149,10 +153,11 @@ class Region:
 
     def __init__(self, board: Board, number: int, words: "memoryview[int]", keys: int) -> None:
         """`keys` is where they begin in `words`."""
+        self.key = board.key
         self._board = board
         self._number = number
         self._marks = b""  # of the board, when it was last looked
-        self._beside: tuple[int, ...] = ()  # the regions in use then, but for this one
+        self._beside: tuple[int, ...] = ()  # where the keys of the regions in use then begin, but for this one
         self._words = words
         self._keys = keys
         self._numbers = keys + board.layout.column
@@ -168,29 +173,34 @@ class Region:
         board = Board.private(keys=keys)
         return board.region(board.hand_out())
 
-    def key(self, name: str) -> int:
-        return self._board.key(name)
-
     def own(self, key: int) -> int:
         return self._own.get(key, 0)
 
     def others(self, key: int) -> list[int]:
         """What the others say about a key, where they say anything."""
-        return [said for region in self._in_use_beside() if (said := self._board.number(region, key))]
+        words, entry, beside = self._words, key & self._mask, self._in_use_beside()
+        for theirs in beside:
+            if words[theirs + entry]:  # here and below: else it was never taken, as mostly, and says nothing
+                return [said for keys in beside if (said := self._board.said(keys, key))]
+        return []
 
     def total(self, key: int) -> int:
         """The sum of what all say."""
-        total = self._own.get(key, 0)
-        for region in self._in_use_beside():
-            total += self._board.number(region, key)
+        total, words, entry = self._own.get(key, 0), self._words, key & self._mask
+        for keys in self._in_use_beside():
+            if words[keys + entry]:
+                total += self._board.said(keys, key)
         return total
 
     def totals(self, keys: Sequence[int]) -> list[int]:
         """The same of several keys."""
-        totals = [self._own.get(key, 0) for key in keys]
-        for region in self._in_use_beside():
-            for place, key in enumerate(keys):
-                totals[place] += self._board.number(region, key)
+        totals, words, beside = [], self._words, self._in_use_beside()
+        for key in keys:
+            total, entry = self._own.get(key, 0), key & self._mask
+            for theirs in beside:
+                if words[theirs + entry]:
+                    total += self._board.said(theirs, key)
+            totals.append(total)
         return totals
 
     @property
@@ -203,24 +213,26 @@ class Region:
         marks = board.memory[board.marks]
         if marks != self._marks:
             self._marks = marks
-            self._beside = tuple(region for region in _in_use(marks) if region != self._number)
+            self._beside = tuple(board.first_keys[region] for region in _in_use(marks) if region != self._number)
         return self._beside
-
-    def add(self, key: int, amount: int) -> bool:
-        """Say so much more than before, or less; else as `post`."""
-        return self.post(key, self._own.get(key, 0) + amount)
 
     def add_each(self, keys: Sequence[int], amount: int) -> int | None:
         """The same under several keys, or under none: then the place of the one for which there is no room."""
         for place, key in enumerate(keys):
-            if not self.post(key, self._own.get(key, 0) + amount):
+            if not self.add(key, amount):
                 self.add_each(keys[:place], -amount)
                 return place
         return None
 
     def post(self, key: int, number: int) -> bool:
-        """Say a number, 0 for nothing; False where there is no room for one more key. Others see it before what is read
-        next was read: two who post and then look cannot both have overlooked each other."""
+        """Say this number, whatever was said before; else as `add`."""
+        return self.add(key, number - self._own.get(key, 0))
+
+    def add(self, key: int, amount: int = 1) -> bool:
+        """Say so much more than before, or less, and nothing in place of 0; False where there is no room for one more
+        key. Others see it before what is read next was read: two who say something and then look cannot both have
+        overlooked each other."""
+        number = self._own.get(key, 0) + amount
         if number <= 0:
             self._remove(key)
             return True

@@ -22,7 +22,7 @@ class Conclusions(Generic[Key, T]):
     """So many conclusions; the one unused for longest makes room for a new one."""
 
     def __init__(self, resolver: Resolver, *, size: int) -> None:
-        self._resolver = resolver
+        self._cached = resolver.cached
         self._size = size
         self._kept: OrderedDict[Key, tuple[T, Mapping[Question, Answer]]] = OrderedDict()
 
@@ -33,7 +33,7 @@ class Conclusions(Generic[Key, T]):
             return None
         conclusion, grounds = kept
         for (name, rrtype), answer in grounds.items():
-            if self._resolver.cached(name, rrtype) is not answer:
+            if self._cached(name, rrtype) is not answer:
                 del self._kept[key]
                 return None
         self._kept.move_to_end(key)

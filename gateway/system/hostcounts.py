@@ -30,6 +30,7 @@ class HostCounts:
         self._region = region
         self.key = region.key
         self.total = region.total  # what the whole host holds
+        self.add = region.add  # hold so much more, whatever others hold; False where no further key can be counted
 
     def is_largest_here(self, key: int) -> bool:
         """No other worker holds as much."""
@@ -37,14 +38,10 @@ class HostCounts:
 
     def take(self, key: int, limit: int, amount: int = 1) -> bool:
         """Hold so much more, if the host then holds no more than `limit`."""
-        return self.total(key) + amount <= limit and self.claim(key, limit, amount)
-
-    def claim(self, key: int, limit: int, amount: int = 1) -> bool:
-        """The same, for one who has just seen that there is room."""
-        if not self._region.add(key, amount):
+        if self.total(key) + amount > limit or not self.add(key, amount):
             return False
         if self.total(key) > limit:
-            self.leave(key, amount)
+            self.add(key, -amount)
             return False
         return True
 
@@ -67,13 +64,9 @@ class HostCounts:
                 return place
         return None
 
-    def add(self, key: int, amount: int = 1) -> bool:
-        """Hold so much more, whatever others hold; False where no further key can be counted."""
-        return self._region.add(key, amount)
-
     def leave(self, key: int, amount: int = 1) -> None:
         """Hold so much less."""
-        self._region.add(key, -amount)
+        self.add(key, -amount)
 
     def leave_each(self, keys: Sequence[int]) -> None:
         """Hold one less under each."""
@@ -106,4 +99,4 @@ class Places:
         return self._counts.take(self._key, self.limit, amount)
 
     def leave(self, amount: int = 1) -> None:
-        self._counts.leave(self._key, amount)
+        self._counts.add(self._key, -amount)

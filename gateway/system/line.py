@@ -27,6 +27,7 @@ MILLISECONDS = 1000  # in which times stand on the board
 LOOK = 0.01  # seconds between two looks; little against what is waited for, and nothing to a worker
 SOON = 0.002  # seconds after a look within which nothing new is expected
 LEFT = 0.05  # seconds that something is left to one who waits elsewhere; his worker may stand still
+NOBODY = math.inf  # since when one who does not wait goes without
 SELDOM = 0.04  # seconds between two looks at what goes to others; less than LEFT, should they come to leave it
 PREFERENCE = 0.25  # seconds by which a turn elsewhere must be earlier: what changes the worker costs a new connection
 
@@ -59,7 +60,7 @@ class Line(Generic[T]):
         self._room = None if capacity is None else SharedRoom(region, waiting_for(name), capacity)
         self._clock = clock
         self._turns = Turns[_Waiter[T]]()
-        self._ends: dict[_Waiter[T], float] = {}  # of each wait
+        self._ends: dict[_Waiter[T], float] = {}  # of each wait; empty where nobody waits
         self._wanted = Counter[Hashable]()  # by how many
         self._left_until = 0.0
         self._served_at = 0.0
@@ -81,9 +82,10 @@ class Line(Generic[T]):
         moment.
         """
         now, elsewhere = self._clock(), self._first_elsewhere()
-        if self._turns and (wants not in self._wanted or now >= self._served_at + SOON):
+        if self._ends and (wants not in self._wanted or now >= self._served_at + SOON):
             self._serve(now, elsewhere)
-        if wants not in self._wanted and not self._stands_back(now, now, elsewhere) and (got := attempt()) is not None:
+        is_free = wants not in self._wanted and (elsewhere == NOBODY or not self._stands_back(now, now, elsewhere))
+        if is_free and (got := attempt()) is not None:
             return got
         if self._room is not None and not self._room.take(client):
             return Refusal.FULL
@@ -100,7 +102,7 @@ class Line(Generic[T]):
 
     def released(self) -> None:
         """Something was released in this worker."""
-        if not self._turns:
+        if not self._ends:
             return
         now, elsewhere = self._clock(), self._first_elsewhere()
         if _is_before(elsewhere, self._turns.first_since or now):
@@ -110,7 +112,7 @@ class Line(Generic[T]):
     @property
     def is_awaited(self) -> bool:
         """Somebody waits, here or in another worker."""
-        return bool(self._turns) or bool(self._region.others(self._rank))
+        return bool(self._ends or self._region.others(self._rank))
 
     @property
     def is_full(self) -> bool:
@@ -120,8 +122,11 @@ class Line(Generic[T]):
     @property
     def is_awaited_elsewhere(self) -> bool:
         """A turn in another worker is clearly before all here."""
+        elsewhere = self._first_elsewhere()
+        if elsewhere == NOBODY:
+            return False
         first = self._turns.first_since
-        return _is_before(self._first_elsewhere(), self._clock() + PREFERENCE if first is None else first)
+        return _is_before(elsewhere, self._clock() + PREFERENCE if first is None else first)
 
     @property
     def is_awaited_long_elsewhere(self) -> bool:
@@ -155,9 +160,9 @@ class Line(Generic[T]):
         return _is_before(elsewhere, since) and (now < self._left_until or now < since + LEFT)
 
     def _first_elsewhere(self) -> float:
-        """Since when a client goes without whose turn is next in another worker; endless where nobody waits there."""
+        """Since when a client goes without whose turn is next in another worker; NOBODY where none waits there."""
         ranks = self._region.others(self._rank)
-        return min(ranks) / MILLISECONDS if ranks else math.inf
+        return min(ranks) / MILLISECONDS if ranks else NOBODY
 
     def _come(self, waiter: _Waiter[T], now: float, ends: float) -> None:
         self._turns.join(waiter.client, waiter, now)

@@ -1,19 +1,17 @@
 """The log: turns events and records into one line each on standard error, as JSON or as readable text.
 
 No byte from the wire can end a line, steer a terminal or fill a disk: control characters and everything outside
-printable ASCII are escaped, lines are bounded. The reader of the log cannot stop mail: lines go through a bounded queue
-to a thread, and what a full queue drops is counted.
+printable ASCII are escaped, lines are bounded.
 """
 
 import logging
 import os
-import queue
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -22,12 +20,9 @@ from gateway.record import Record
 from gateway.settings import Section
 from gateway.system import systemd
 from gateway.system.logline import Style, json_line, record_line, text_line
+from gateway.system.logstream import QueuedStream
 from gateway.system.redaction import Redactable, Redaction, Redactor, redactor, require_key, unchanged
 
-MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
-MAX_WRITTEN_AT_ONCE = 2_500  # lines joined into one write
-LULL = 0.1  # seconds in which lines gather: handing the interpreter to the thread costs more than writing them
-LAST_WORDS = 2.0  # seconds that the end of the process waits for a reader of the log
 LOGGER = "mailward"  # the name that messages are logged by
 MAX_TRACE = 4000  # characters of a traceback
 
@@ -70,67 +65,6 @@ class LogSettings(Section):
         return self
 
 
-class QueuedStream(logging.Handler):
-    """Writes lines to a file descriptor from a thread of its own, so that a full pipe holds nobody up."""
-
-    def __init__(self, fd: int, *, on_drop: Callable[[int], None], limit: int = MAX_WAITING) -> None:
-        super().__init__()
-        self._fd = fd
-        self._on_drop = on_drop
-        self._limit = limit
-        self._dropped = 0
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
-        self._thread.start()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = self.format(record)
-        except (TypeError, ValueError, KeyError):  # a call whose arguments do not fit its text
-            line = self.format(_unformatted(record))
-        self.put(line)
-
-    def put(self, line: str) -> None:
-        """Write it, unless too many wait by now."""
-        if self._lines.qsize() >= self._limit:
-            self._dropped += 1
-            self._on_drop(1)
-        else:
-            self._lines.put(line)
-
-    def close(self) -> None:
-        """Write what waits, for a short while at most."""
-        self._ending.set()
-        self._lines.put(None)
-        self._thread.join(LAST_WORDS)
-        super().close()
-
-    def _write_all(self) -> None:
-        ended = False
-        while not ended:
-            batch = [self._lines.get()]
-            self._ending.wait(LULL)
-            batch += [self._lines.get() for _ in range(min(self._lines.qsize(), MAX_WRITTEN_AT_ONCE - 1))]
-            ended = batch[-1] is None
-            self._write("\n".join([*(line for line in batch if line is not None), ""]))
-            if self._dropped and not self._lines.qsize():
-                self._confess()
-
-    def _confess(self) -> None:
-        dropped, self._dropped = self._dropped, 0
-        note = logging.LogRecord(__name__, logging.WARNING, "", 0, "log lines were dropped: %d", (dropped,), None)
-        self._write(f"{self.format(note)}\n")
-
-    def _write(self, text: str) -> None:
-        view = memoryview(text.encode("ascii", "backslashreplace"))
-        try:
-            while view:
-                view = view[os.write(self._fd, view) :]
-        except OSError:
-            return  # nobody reads the log any more
-
-
 class LineFormatter(logging.Formatter):
     """One line an event: its time, level, logger, text, and the values given as extra={"values": {...}}."""
 
@@ -147,13 +81,13 @@ class LineFormatter(logging.Formatter):
         line = self._line(record.created, level, record.name, record.getMessage(), values)
         return self._marked(line, record.levelno)
 
-    def of_message(self, record: Record, redact: Redactor) -> str:
-        """The line of a message now."""
-        now, level = time.time(), "info"
-        line = record_line(now, level, LOGGER, record) if self._shape is Format.JSON and redact is unchanged else ""
+    def of_message(self, record: Record, redact: Redactor, when: float) -> str:
+        """The line of a message."""
+        level = "info"
+        line = record_line(when, level, LOGGER, record) if self._shape is Format.JSON and redact is unchanged else ""
         if not line:
             values = redact(record.to_dict())
-            line = self._line(now, level, LOGGER, values.pop("event"), values)
+            line = self._line(when, level, LOGGER, values.pop("event"), values)
         return self._marked(line, logging.INFO)
 
     def _line(self, when: float, level: str, logger: str, event: str, values: Mapping[str, Any]) -> str:
@@ -182,7 +116,7 @@ class MessageLog:
         match self._root.handlers:
             case [QueuedStream(formatter=LineFormatter() as formatter) as stream]:
                 # Where logging would bring it, without half of the work: nobody asks from where in the code it comes.
-                stream.put(formatter.of_message(record, self._redact))
+                stream.put_later(partial(formatter.of_message, record, self._redact, time.time()))
             case _:
                 values = self._redact(record.to_dict())
                 self._logger.info(values.pop("event"), extra={"values": values})
@@ -211,13 +145,6 @@ def _style(fd: int, environ: Mapping[str, str]) -> Style:
 
 def _priority(level: int) -> int:
     return next(priority for least, priority in _PRIORITIES if level >= least)
-
-
-def _unformatted(record: logging.LogRecord) -> logging.LogRecord:
-    values: dict[str, Any] = {"arguments": repr(record.args)}
-    broken = logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, str(record.msg), None, None)
-    broken.__dict__["values"] = values
-    return broken
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:

@@ -25,6 +25,7 @@ ENDED = "ended"  # stands in a file's name instead of a worker's process id
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600)  # from a cached lookup to the sender's ten minutes
 _TAKEN, _ROWS, _DROPPED = "mailward_journal_taken", "mailward_journal_rows", "mailward_journal_dropped"
 _OCTETS = (4_096, 32_768, 262_144, 2_097_152, 16_777_216, 67_108_864)
+_CLASSES = {digit: f"{digit}xx" for digit in "2345"}
 _KINDS = ("counter", "histogram")
 JOURNAL_DROPPED = "Entries that are not in the journal, by reason"
 
@@ -130,7 +131,7 @@ class Metrics:
             self._candidate.add(record.action, record.candidate_action)
         if record.next_hop:
             self._downstream.add(record.next_hop, _answer_class(record))
-        self._durations(record.milliseconds)
+        self._seconds.observe_each(record.milliseconds, 1000)
 
     def _refused(self, record: Record) -> None:
         self._refusals.add(record.stage, _reply_class(record.reply))
@@ -140,8 +141,7 @@ class Metrics:
             self._rules.add(rule, "enforce")
 
     def _found(self, record: Record) -> None:
-        for check, word in record.results.items():
-            self._results.add(check, word)
+        self._results.add_each(record.results.items())
         for name in dict.fromkeys([word.partition(":")[0] for word in record.listings]):
             self._dnslists.add(name, "listed")
         for name in record.failed_lists:
@@ -149,10 +149,6 @@ class Metrics:
 
     def _gone(self, record: Record) -> None:
         self._lost.add(record.stage)
-
-    def _durations(self, milliseconds: Mapping[str, float]) -> None:
-        for step, duration in milliseconds.items():
-            self._seconds.observe(duration / 1000, step)
 
 
 _COUNTED = {Event.MESSAGE: Metrics._message, Event.REFUSED: Metrics._refused, Event.LOST: Metrics._gone}
@@ -166,7 +162,7 @@ def _answer_class(record: Record) -> str:
 
 def _reply_class(reply: str) -> str:
     """ "2xx", "4xx" or "5xx", and "none" where there was no reply."""
-    return f"{reply[0]}xx" if reply[:1] in ("2", "3", "4", "5") else "none"
+    return _CLASSES.get(reply[:1], "none")
 
 
 class HostMetrics:

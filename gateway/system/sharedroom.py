@@ -27,7 +27,7 @@ class SharedRoom:
 
     def take(self, client: str) -> bool:
         counts, key = self._counts, self._key(client)
-        if counts.total(key) >= self._limit - counts.total(self._all) or not counts.claim(self._all, self._limit):
+        if counts.total(key) >= self._limit - counts.total(self._all) or not counts.take(self._all, self._limit):
             return False
         if not counts.add(key):
             counts.leave(self._all)

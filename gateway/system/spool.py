@@ -75,7 +75,7 @@ class Spool:
             self._pieces[-1] += data
         else:
             self._pieces.append(data)
-        if self.in_memory - self._counted not in range(STEP):
+        if not 0 <= self.in_memory - self._counted < STEP:
             self._count()
 
     @property
@@ -100,6 +100,12 @@ class Spool:
             self._close_file()
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
+        if len(self._pieces) == 1 and start < self.size == self.in_memory <= CHUNK:  # as most messages, read many times
+            whole = self._pieces[0] = bytes(self._pieces[0])
+            return iter((whole[start:],))
+        return self._all_chunks(start)
+
+    def _all_chunks(self, start: int) -> Iterator[bytes]:
         offset = start
         while offset < self._in_file and (piece := os.pread(self._fd, min(CHUNK, self._in_file - offset), offset)):
             yield piece

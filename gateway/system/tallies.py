@@ -8,7 +8,7 @@ question for the process id and a write of packed octets each, and a message cha
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import inf
 from pathlib import Path
@@ -58,6 +58,15 @@ class Count:
             at = self._place(labels)
         self._file.numbers[at] += amount
 
+    def add_each(self, several: Iterable[Labels]) -> None:
+        """One to each of these, without a call for each."""
+        places = self._places
+        for labels in several:
+            at = places.get(labels)
+            if at is None:
+                at = self._place(labels)
+            self._file.numbers[at] += 1
+
     def collect(self) -> Metric:
         """The numbers as they are now."""
         family = self.family(self._name, self._meaning, labels=self._labels)
@@ -99,6 +108,16 @@ class Histogram:
         numbers = self._file.numbers
         numbers[places[0]] += value
         numbers[places[1 + bisect_left(self._bounds, value)]] += 1
+
+    def observe_each(self, values: Mapping[str, float], divisor: float) -> None:
+        """A value for each of these values of its one label, divided by that, without a call for each."""
+        known, bounds = self._places, self._bounds
+        for label, dividend in values.items():
+            places = known.get((label,)) or self._place((label,))
+            value = dividend / divisor
+            numbers = self._file.numbers
+            numbers[places[0]] += value
+            numbers[places[1 + bisect_left(bounds, value)]] += 1
 
     def collect(self) -> Metric:
         """The numbers as they are now."""

@@ -21,9 +21,6 @@ class Turns(Generic[W]):
     def __init__(self) -> None:
         self._clients: dict[Hashable, _Client[W]] = {}  # in the order of their turns
 
-    def __bool__(self) -> bool:
-        return bool(self._clients)
-
     def __iter__(self) -> Iterator[tuple[W, float]]:
         """Everyone, each with the time since when his client goes without. Nobody joins, is served or leaves before the
         end of it."""

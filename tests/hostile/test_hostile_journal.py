@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.journal.frame import MAX_FRAME, encode
+from gateway.journal.writer import Dropped
 from gateway.record import Event
 from tests.support.dnstable import TableResolver
-from tests.support.journal import GLOSSARY, journal_at
+from tests.support.journal import EVIDENCE, GLOSSARY, journal_at, record_of
 from tests.support.journeys import LETTER, walking
 
 SQL = b"'); DROP TABLE messages; --"
@@ -53,6 +54,25 @@ async def test_every_letter_has_its_row_and_its_facts(place: str, tmp_path: Path
             assert name in entry.unrecorded or entry.facts[name] == value, name
         assert entry.recipients == ("o'brien@example.org",)
     assert [entry.unrecorded for entry in entries[:3]] == [(), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("written", "broken"),
+    [
+        (b'"author.domain":"sender.example"', b'"author.domain":{"a":1}'),
+        (b'"dmarc.domain":"sender.example"', b'"dmarc.domain":["a"]'),
+        (b'"spf":["sender.example"', b'"spf":[["a"]'),
+        (b'"dkim":[["other.example"', b'"dkim":[[{"a":1}'),
+        (b'"dkim":[[', b'"dkim":[null,['),
+    ],
+)
+def test_a_frame_whose_values_no_database_takes_costs_no_other_entry(place: str, written: bytes, broken: bytes) -> None:
+    frames = [encode(record_of(id=name, dmarc=EVIDENCE), GLOSSARY.digest) for name in ("m1", "m2", "m3")]
+    assert written in frames[1]
+    frames[1] = frames[1].replace(written, broken, 1)
+    with journal_at(place) as journal:
+        assert journal.writer.write(frames) == (2, {Dropped.BROKEN: 1})
+        assert [entry.id for entry in journal.reader.since(0)] == ["m1", "m3"]
 
 
 async def test_thousands_of_recipients_and_names_are_bounded(place: str, tmp_path: Path) -> None:

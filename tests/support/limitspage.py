@@ -44,6 +44,7 @@ LIMITS = {
     "known forms of signatures": "checks.dkim.known MAX_FORMS",
     "a form that is known": "checks.dkim.known MAX_FORM",
     "a field whose form is looked for": "checks.dkim.known MAX_LOOKED_FOR",
+    "names in `h=` that are kept": "checks.dkim.header MAX_KEPT",
     "records of one key": "checks.dkim.verify MAX_KEY_RECORDS",
     "a key record": "checks.dkim.key MAX_RECORD",
     "a key": "checks.dkim.key MAX_KEY",

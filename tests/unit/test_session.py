@@ -13,7 +13,7 @@ from gateway.envelope import Address
 from gateway.reply import Reply, reply
 from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
-from tests.support.front import listening
+from tests.support.front import Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -212,6 +212,40 @@ async def test_refused_greeting_leaves_the_client_ungreeted() -> None:
         assert (await wire.command("EHLO bad")).startswith("550 5.7.1")
         assert (await wire.command("MAIL FROM:<>")).startswith("503 5.5.1")
         assert (await wire.command("EHLO good")).startswith("250")
+
+
+async def test_reply_does_not_wait_for_a_slow_command_behind_it() -> None:
+    slow = Slow()
+    async with listening({"rcpt": slow}) as gateway:
+        wire = await gateway.greeted()
+        await wire.send(b"MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\n")
+        assert (await wire.reply()).startswith("250 2.1.0 ")
+        slow.go_on.set()
+        assert (await wire.reply()).startswith("250 2.0.0 ")
+
+
+async def test_client_that_did_not_wait_for_354_gets_it_before_the_answer() -> None:
+    slow = Slow()
+    async with listening({"message": slow}) as gateway:
+        wire = await gateway.with_recipient()
+        await wire.send(b"DATA\r\nSubject: x\r\n\r\n.\r\n")
+        try:
+            assert (await wire.reply()).startswith("354 ")
+        finally:
+            slow.go_on.set()
+        assert (await wire.reply()).startswith("250 2.0.0 ")
+
+
+async def test_error_of_ours_is_told_before_the_visit_is_over() -> None:
+    slow = Slow()
+    async with listening({"mail": lambda _: 1 / 0}) as gateway:
+        wire = await gateway.greeted()
+        gateway.told.answers["reset"] = slow
+        try:
+            assert (await wire.command("MAIL FROM:<>")).startswith("451 4.3.0 ")
+        finally:
+            slow.go_on.set()
+        assert (await wire.command("NOOP")).startswith("250 ")
 
 
 async def test_refused_sender_begins_no_transaction() -> None:

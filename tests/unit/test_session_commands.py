@@ -140,6 +140,12 @@ def test_non_ascii_recipient_with_smtputf8() -> None:
     assert rcpt("TO:<ä@b.example>", envelope=UTF8) == Recipient(Address("ä", "b.example"))
 
 
+def test_recipient_that_comes_again_is_held_to_what_is_offered_then() -> None:
+    argument = "TO:<ä@b.example> NOTIFY=NEVER"
+    assert isinstance(rcpt(argument, DSN, UTF8), Recipient)
+    assert (rcpt(argument, DSN), rcpt(argument, EHLO, UTF8)) == ("553 5.6.7", "555 5.5.4")
+
+
 def test_dsn_parameters_stay_as_they_came() -> None:
     envelope = mail("FROM:<a@b.example> RET=hdrs ENVID=x+2By", DSN)
     assert isinstance(envelope, Envelope)

@@ -7,7 +7,7 @@ from gateway.authres.field import MethodResult, Property
 from gateway.checks.arc.grounds import Grounds
 from gateway.checks.arc.status import ChainStatus, Trust
 from gateway.checks.arc.trust import NOBODY, Vouching
-from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
+from gateway.facts import Fact, Facts, FactType, Spelling, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,12 @@ class ArcResult:
     oldest_pass: int | None = None  # the oldest set whose signature of the message verifies still; 0: all do
     reason: str = ""  # for people
     grounds: Grounds | None = field(default=None, compare=False)
+    told: Facts = field(init=False, compare=False)  # made once, as `stated` is: most messages have the same, none
+    stated: tuple[MethodResult, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "told", self._facts())
+        object.__setattr__(self, "stated", self._stated())
 
     @property
     def trusted(self) -> bool:
@@ -31,7 +37,13 @@ class ArcResult:
         """Who sealed last: whom the message came from."""
         return self.sealers[-1] if self.sealers else ""
 
-    def facts(self) -> dict[str, FactValue]:
+    def facts(self) -> Facts:
+        return self.told
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        return self.stated
+
+    def _facts(self) -> Facts:
         return {
             "arc.result": str(self.result),
             "arc.length": self.length,
@@ -40,7 +52,7 @@ class ArcResult:
             "arc.trusted": self.trusted,
         }
 
-    def authres(self) -> tuple[MethodResult, ...]:
+    def _stated(self) -> tuple[MethodResult, ...]:
         """Nothing for temperror: RFC 8617 section 10.1 registers no such word, and readers such as SpamAssassin pass
         over a whole field that has an unknown one."""
         if self.result is ChainStatus.TEMPERROR:

@@ -3,6 +3,7 @@
 Parsing is `cryptography`'s; what a key may be is decided here, before any arithmetic is done with it.
 """
 
+import hashlib
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -10,7 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from msgspec import Struct
 
@@ -52,8 +53,8 @@ class Key(Struct, frozen=True):
         try:
             if isinstance(self.public, RSAPublicKey):
                 self.public.verify(signature, signed, _PADDING, _SHA256)
-            else:
-                self.public.verify(signature, _sha256(signed))  # RFC 8463 section 3: the digest is what is signed
+            else:  # RFC 8463 section 3: the digest is what is signed
+                self.public.verify(signature, hashlib.sha256(signed).digest())
         except InvalidSignature:
             return False
         return True
@@ -132,9 +133,3 @@ def _load_ed25519(octets: bytes) -> Ed25519PublicKey:
 
 
 _LOADERS: dict[str, Callable[[bytes], RSAPublicKey | Ed25519PublicKey]] = {"rsa": _load_rsa, "ed25519": _load_ed25519}
-
-
-def _sha256(octets: bytes) -> bytes:
-    digest = Hash(_SHA256)
-    digest.update(octets)
-    return digest.finalize()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.checks.dkim.signature import Claim, Seal, Signature, times
 from gateway.checks.dkim.status import SignatureError
-from gateway.checks.dkim.tags import TagError, base64, unfolded
+from gateway.checks.dkim.tags import TagError, base64, decoded, unfolded
 from gateway.message import Field
 
 MAX_FORMS = 1000  # forms that one worker keeps, each with what was parsed of it: 1 KB as a rule, 50 KB at most
@@ -87,7 +87,7 @@ def _like(specimen: Specimen, field: Field, values: Sequence[bytes]) -> Signatur
     b, claim, seal = unfolded(own["b"]), common.claim, common.seal
     try:
         signed, expires = times(own)
-        octets, body_hash = base64(b, "b"), base64(own["bh"], "bh")
+        octets, body_hash = decoded(b, "b"), base64(own["bh"], "bh")
     except (SignatureError, TagError):
         return None
     return Signature(

@@ -1,5 +1,7 @@
 """What DKIM found: results of signatures, as facts, as Authentication-Results (RFC 8601, RFC 6008) and as a report."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +17,7 @@ __all__ = ["FACTS", "DkimResult", "DkimSignatureResult"]
 # Fields that readers show or go by, and that anyone can put above a signature that does not sign them.
 SHOWN_FIELDS = ("subject", "to", "cc", "reply-to", "sender", "date", "content-type", "content-transfer-encoding")
 SHORT_B = 8  # characters of b= that tell signatures apart, RFC 6008 section 4
+REMEMBERED = 1000  # signers; each is one or two KB at most
 LONG_B = 64  # characters of b= at most: honest signatures that agree in so many are the same
 
 # Which word speaks for the whole message: one signature that passes is enough; else what a later try could change, then
@@ -49,7 +52,7 @@ class DkimResult(Struct, frozen=True):
     @property
     def passing_domains(self) -> tuple[str, ...]:
         """The domains that vouch for the message, each once: what DMARC may align with."""
-        return tuple(dict.fromkeys([signature.claim.domain for signature in self.signatures if signature.vouches]))
+        return _domains([signature for signature in self.signatures if signature.vouches])
 
     @property
     def time_faults(self) -> tuple[TimeFault, ...]:
@@ -57,10 +60,22 @@ class DkimResult(Struct, frozen=True):
         found = [signature.claim.time_fault(self.judged_at) for signature in self.signatures]
         return tuple([fault for fault in _TIME_FAULTS if fault in found]) if any(found) else ()
 
-    @property
-    def unsigned_fields(self) -> tuple[str, ...]:
-        """Which of SHOWN_FIELDS the message has more often than any signature that vouches for it signs them."""
-        signed = [one.signature.headers for one in self.signatures if one.vouches and one.signature]
+    def facts(self) -> dict[str, FactValue]:
+        passing = [one for one in self.signatures if one.result is Status.PASS]
+        vouching = [one for one in passing if not one.unsigned_octets]
+        return {
+            "dkim.result": str(Status.PASS if passing else self.result),
+            "dkim.domains": _domains(vouching),
+            "dkim.count": self.count,
+            "dkim.partial": len(vouching) < len(passing),
+            "dkim.unsigned": self._unsigned_fields(vouching),
+            "dkim.times": tuple([str(fault) for fault in self.time_faults]),
+            "dkim.failures": tuple(dict.fromkeys([str(s.failure) for s in self.signatures if s.failure])),
+        }
+
+    def _unsigned_fields(self, vouching: Sequence[DkimSignatureResult]) -> tuple[str, ...]:
+        """Which of SHOWN_FIELDS the message has more often than any of those signs them."""
+        signed = [one.signature.headers for one in vouching if one.signature]
         header = self.header
         if header is None or not signed:
             return ()
@@ -68,17 +83,6 @@ class DkimResult(Struct, frozen=True):
         for names in signed:
             left = header.uncovered(names, left)
         return left
-
-    def facts(self) -> dict[str, FactValue]:
-        return {
-            "dkim.result": str(self.result),
-            "dkim.domains": self.passing_domains,
-            "dkim.count": self.count,
-            "dkim.partial": True in [s.partial for s in self.signatures if s.result is Status.PASS],
-            "dkim.unsigned": self.unsigned_fields,
-            "dkim.times": tuple([str(fault) for fault in self.time_faults]),
-            "dkim.failures": tuple(dict.fromkeys([str(s.failure) for s in self.signatures if s.failure])),
-        }
 
     def authres(self) -> tuple[MethodResult, ...]:
         if not self.signatures:
@@ -144,22 +148,27 @@ FACTS = (
 )
 
 
+def _domains(vouching: Sequence[DkimSignatureResult]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([one.claim.domain for one in vouching]))
+
+
 def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
     claim = signature.claim
-    stated = (
-        ("d", claim.domain),
-        ("i", claim.identity),
-        ("s", claim.selector),
-        ("a", claim.algorithm),
-        ("b", claim.b[:length]),
-    )
+    usual = _usual_properties(claim.domain, claim.identity, claim.selector, claim.algorithm)
     return MethodResult(
         method="dkim",
         result=str(signature.result),
         reason=signature.reason,
-        properties=tuple([Property("header", name, value) for name, value in stated if value]),
+        properties=(*usual, Property("header", "b", claim.b[:length])) if claim.b else usual,
         comment=_comment(signature),
     )
+
+
+@lru_cache(REMEMBERED)
+def _usual_properties(domain: str, identity: str, selector: str, algorithm: str) -> tuple[Property, ...]:
+    """What the signatures of a signer have in common."""
+    stated = (("d", domain), ("i", identity), ("s", selector), ("a", algorithm))
+    return tuple([Property("header", name, value) for name, value in stated if value])
 
 
 def _comment(signature: DkimSignatureResult) -> str:
@@ -177,6 +186,8 @@ def _comment(signature: DkimSignatureResult) -> str:
 def _telling_length(values: list[str]) -> int:
     """How many characters of b= tell these signatures apart, at least 8 (RFC 6008 section 4)."""
     length = SHORT_B
+    if len(values) == 1:
+        return length
     different = len(set(values))
     while length < LONG_B and len({value[:length] for value in values}) < different:
         length *= 2

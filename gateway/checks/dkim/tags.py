@@ -57,14 +57,19 @@ def colon_list(value: bytes) -> tuple[bytes, ...]:
 
 def base64(value: bytes, tag: str) -> bytes:
     """Decode the base64 of a tag, whose padding the grammar leaves optional (section 2.10). Raises TagError."""
-    digits = unfolded(value).rstrip(b"=")
+    return decoded(unfolded(value), tag)
+
+
+def decoded(digits: bytes, tag: str) -> bytes:
+    """The same of a value without white space."""
+    digits = digits.rstrip(b"=")
     try:
-        decoded = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4), strict_mode=True)
+        octets = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4), strict_mode=True)
     except binascii.Error:
-        decoded = b""
-    if not decoded:
+        octets = b""
+    if not octets:
         raise TagError(f"{tag}= is not base64")
-    return decoded
+    return octets
 
 
 def number(value: bytes, tag: str, *, digits: int) -> int:

@@ -2,7 +2,6 @@
 domain (RFC 9989 section 4.10.2). Pure."""
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -18,7 +17,7 @@ class Mechanism(StrEnum):
     DKIM = "dkim"
 
 
-class Identifier(NamedTuple):
+class Identifier(Struct, frozen=True):
     """A domain, and the word for what SPF or DKIM found about it. It is "" where not even that is known."""
 
     mechanism: Mechanism

@@ -1,18 +1,16 @@
 """Turns the results of SPF and DKIM into the identifiers that DMARC looks at (RFC 9989 section 4.4). Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
-from gateway.checks.base import Result, Subject, Unavailable
+from gateway.checks.base import Subject, Unavailable
 from gateway.checks.dmarc.alignment import PASS, UNAVAILABLE, Identifier, Mechanism
 
 PARTIAL = "partial"  # of a signature: it passes, but not for the whole message
 
-_Reader = Callable[[Result], Iterable[Identifier]]
-
 
 class Finding(Protocol):
-    """What is read of a signature, and of SPF's result."""
+    """What is read of SPF's result, and of a signature."""
 
     @property
     def result(self) -> str: ...
@@ -29,6 +27,13 @@ class SpfFinding(Finding, Protocol):
     def skipped(self) -> str: ...
 
 
+class SignatureFinding(Finding, Protocol):
+    """Whether it vouches for the whole message is told besides its result."""
+
+    @property
+    def vouches(self) -> bool: ...
+
+
 class DkimFinding(Protocol):
     """What is read of DKIM's result: the domains that vouch for the message, and each signature."""
 
@@ -36,46 +41,49 @@ class DkimFinding(Protocol):
     def passing_domains(self) -> Sequence[str]: ...
 
     @property
-    def signatures(self) -> Sequence[Finding]: ...
+    def signatures(self) -> Sequence[SignatureFinding]: ...
 
 
 def identifiers(subject: Subject) -> tuple[Identifier, ...]:
-    """All identifiers that SPF and DKIM have looked at, each once; their domains are canonical."""
+    """All identifiers that SPF and DKIM have looked at, each once; their domains are canonical. Of a check that was
+    asked and could not answer no one can say that its identifier is not aligned."""
     results = subject.results or {}
-    return (*_found(results, Mechanism.SPF, _of_spf), *_found(results, Mechanism.DKIM, _of_dkim))
+    found: list[Identifier] = []
+    for mechanism, read in _READERS:
+        result = results.get(mechanism)
+        if isinstance(result, Unavailable):
+            found.append(Identifier(mechanism, "", UNAVAILABLE))
+        elif result is not None:
+            found += read(result)
+    return tuple(found)
 
 
 def spf_skipped(subject: Subject) -> str:
     """Why SPF was not asked about this client, for people; "" where it was."""
-    result = (subject.results or {}).get(Mechanism.SPF)
-    return "" if result is None or isinstance(result, Unavailable) else cast(SpfFinding, result).skipped
+    spf: Any = (subject.results or {}).get(Mechanism.SPF)
+    return "" if spf is None or isinstance(spf, Unavailable) else spf.skipped
 
 
-def _found(results: Mapping[str, Result], mechanism: Mechanism, read: _Reader) -> Iterable[Identifier]:
-    """Of a check that was asked and could not answer no one can say that its identifier is not aligned."""
-    result = results.get(mechanism)
-    if result is None:
-        return ()
-    if isinstance(result, Unavailable):
-        return (Identifier(mechanism, "", UNAVAILABLE),)
-    return read(result)
+def _of_spf(spf: SpfFinding) -> Iterable[Identifier]:
+    domain = spf.domain
+    return (Identifier(Mechanism.SPF, domain, spf.result),) if domain else ()
 
 
-def _of_spf(result: Result) -> Iterable[Identifier]:
-    spf = cast(SpfFinding, result)
-    return (Identifier(Mechanism.SPF, spf.domain, spf.result),) if spf.domain else ()
-
-
-def _of_dkim(result: Result) -> Iterable[Identifier]:
-    dkim = cast(DkimFinding, result)
-    vouching = dkim.passing_domains
+def _of_dkim(dkim: DkimFinding) -> Iterable[Identifier]:
     found = [
-        Identifier(
-            Mechanism.DKIM,
-            one.domain,
-            PARTIAL if one.result == PASS and one.domain not in vouching else one.result,
-        )
+        Identifier(Mechanism.DKIM, domain, one.result if one.vouches else _word(one, dkim))
         for one in dkim.signatures
-        if one.domain
+        if (domain := one.domain)
     ]
     return dict.fromkeys(found)
+
+
+def _word(one: SignatureFinding, dkim: DkimFinding) -> str:
+    """The word for a signature that does not vouch for the message; another one of its domain may."""
+    return PARTIAL if one.result == PASS and one.domain not in dkim.passing_domains else one.result
+
+
+_READERS: tuple[tuple[Mechanism, Callable[[Any], Iterable[Identifier]]], ...] = (
+    (Mechanism.SPF, _of_spf),
+    (Mechanism.DKIM, _of_dkim),
+)

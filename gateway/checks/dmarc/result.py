@@ -8,7 +8,7 @@ from gateway.authres.field import MethodResult, Property
 from gateway.checks.dmarc.alignment import Mechanism
 from gateway.checks.dmarc.grounds import NO_GROUNDS, Grounds
 from gateway.checks.dmarc.record import Policy
-from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
+from gateway.facts import Fact, Facts, FactType, Spelling, Stage
 
 
 class Status(StrEnum):
@@ -36,8 +36,20 @@ class DmarcResult:
     reason: str = ""  # for people
     spf_skipped: str = ""  # why SPF was not asked about this client, so that only DKIM could vouch
     grounds: Grounds | None = field(default=None, compare=False)
+    told: Facts = field(init=False, compare=False)  # made once, as `stated` is: an author's domain has many messages
+    stated: tuple[MethodResult, ...] = field(init=False, compare=False)
 
-    def facts(self) -> dict[str, FactValue]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "told", self._facts())
+        object.__setattr__(self, "stated", self._stated())
+
+    def facts(self) -> Facts:
+        return self.told
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        return self.stated
+
+    def _facts(self) -> Facts:
         return {
             "dmarc.result": str(self.result),
             "dmarc.policy": str(self.policy or ""),
@@ -48,7 +60,7 @@ class DmarcResult:
             "dmarc.aligned": tuple(map(str, self.aligned)),
         }
 
-    def authres(self) -> tuple[MethodResult, ...]:
+    def _stated(self) -> tuple[MethodResult, ...]:
         """Nothing for a fail that SPF was not asked about: it is not definite, and next hops act on the word."""
         if self.spf_skipped and self.result is Status.FAIL:
             return ()

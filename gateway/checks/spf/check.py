@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gateway.checks.base import Subject
 from gateway.checks.iprev import bare_address
-from gateway.checks.spf.known import KnownFindings
+from gateway.checks.spf.known import Grounded, KnownFindings, KnownResults
 from gateway.checks.spf.query import Claim, check_host
 from gateway.checks.spf.record import Record, parse_record
 from gateway.checks.spf.result import FACTS, Finding, SpfIdentity, SpfResult, SpfWord
@@ -58,6 +58,7 @@ class SpfCheck:
         self._settings = settings
         self._resolver = resolver
         self._known = KnownFindings(resolver)
+        self._known_results = KnownResults(resolver)
         self._parse_kept = lru_cache(settings.record_cache_size)(parse_record)
 
     async def __call__(self, subject: Subject) -> SpfResult:
@@ -66,36 +67,47 @@ class SpfCheck:
         return _result(subject, await together(map(self._check, claims, deadlines)))
 
     def known(self, subject: Subject) -> SpfResult | None:
-        findings = []
+        if subject.connection.role in SKIPPED:
+            return _result(subject, ())
+        return self._known_results.recall(subject) or self._known_of_each(subject)
+
+    def _known_of_each(self, subject: Subject) -> SpfResult | None:
+        findings, kept = [], []
         for claim in claims_of(subject.connection, subject.envelope):
-            finding = self._recalled(claim) or self._evaluated_at_once(claim)
+            if found := self._recalled(claim):
+                kept.append(found)
+            finding = found.finding if found else self._evaluated_at_once(claim)
             if finding is None:
                 return None
             findings.append(finding)
-        return _result(subject, findings)
+        result = _result(subject, findings)
+        if len(kept) == len(findings):  # what had to be evaluated may hold for this sender alone
+            self._known_results.keep(subject, result, kept)
+        return result
 
     async def _check(self, claim: Claim, seconds: float) -> Finding:
-        return self._recalled(claim) or await self._evaluated(claim, seconds)
+        found = self._recalled(claim)
+        return found.finding if found else await self._evaluated(claim, seconds)
 
-    def _recalled(self, claim: Claim) -> Finding | None:
+    def _recalled(self, claim: Claim) -> Grounded | None:
         if "." not in claim.domain:  # RFC 7208 section 4.3: not a multi-label domain name
-            return Finding(result=SpfWord.NONE, domain=claim.domain)
+            return Grounded(Finding(result=SpfWord.NONE, domain=claim.domain), {})
         return self._known.recall(claim)
 
     async def _evaluated(self, claim: Claim, seconds: float) -> Finding:
         grounds: dict[Question, Answer] = {}
-        found = await run_sync(check_host, claim, partial(self._look_up, grounds), self._parse, seconds=seconds)
-        self._known.keep(claim, found, grounds)
-        return found
+        finding = await run_sync(check_host, claim, partial(self._look_up, grounds), self._parse, seconds=seconds)
+        self._known.keep(claim, Grounded(finding, grounds))
+        return finding
 
     def _evaluated_at_once(self, claim: Claim) -> Finding | None:
         grounds: dict[Question, Answer] = {}
         try:
-            found = check_host(claim, partial(self._find_cached, grounds), self._parse)
+            finding = check_host(claim, partial(self._find_cached, grounds), self._parse)
         except NotCached:
             return None
-        self._known.keep(claim, found, grounds)
-        return found
+        self._known.keep(claim, Grounded(finding, grounds))
+        return finding
 
     def _look_up(self, grounds: dict[Question, Answer], name: str, rrtype: str) -> Answer:
         """What is asked is noted in `grounds`; of a question that is asked twice, its first answer."""

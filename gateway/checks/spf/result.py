@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from gateway.authres.field import MethodResult, Property
-from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
+from gateway.facts import Fact, Facts, FactType, Spelling, Stage
 from gateway.printable import printable
 
 MAX_LOOKUPS = 10  # terms of one evaluation that need DNS, RFC 7208 section 4.6.4
@@ -84,6 +85,13 @@ class SpfResult(Struct, frozen=True, kw_only=True):
     finding: Finding
     helo: Finding
     skipped: str = ""
+    told: Facts = field(default_factory=dict)  # made once, as `stated` is: a sender brings many messages
+    stated: tuple[MethodResult, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.skipped:
+            force_setattr(self, "told", self._facts())
+            force_setattr(self, "stated", (self._stated(),))
 
     @property
     def result(self) -> SpfWord:
@@ -102,9 +110,13 @@ class SpfResult(Struct, frozen=True, kw_only=True):
         """The domain that was checked, in lower case with A-labels; "" where the sender gave none."""
         return self.finding.domain
 
-    def facts(self) -> dict[str, FactValue]:
-        if self.skipped:
-            return {}
+    def facts(self) -> Facts:
+        return self.told
+
+    def authres(self) -> tuple[MethodResult, ...]:
+        return self.stated
+
+    def _facts(self) -> Facts:
         finding = self.finding
         return {
             "spf.result": str(finding.result),
@@ -114,12 +126,10 @@ class SpfResult(Struct, frozen=True, kw_only=True):
             "spf.mechanism": finding.mechanism.lower(),
         }
 
-    def authres(self) -> tuple[MethodResult, ...]:
-        if self.skipped:
-            return ()
+    def _stated(self) -> MethodResult:
         finding = self.finding
         checked = (Property("smtp", str(self.identity), finding.domain),) if finding.domain else ()
-        return (MethodResult("spf", str(finding.result), reason=finding.problem, properties=checked),)
+        return MethodResult("spf", str(finding.result), reason=finding.problem, properties=checked)
 
     def report(self) -> Any:
         return {

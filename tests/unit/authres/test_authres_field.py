@@ -131,6 +131,21 @@ def test_address_with_odd_local_part_stands_in_quotes() -> None:
     assert parse(octets).results == (odd,)
 
 
+def test_signatures_of_one_signer_are_told_apart() -> None:
+    signer = (Property("header", "d", "example.org"), Property("header", "s", "s1"))
+    results = [
+        MethodResult("dkim", word, reason, (*signer, Property("header", "b", b)))
+        for word, reason, b in (
+            ("pass", "", "AAAA+AAA"),
+            ("pass", "", "BBBB/BBB"),
+            ("fail", "", "AAAA"),
+            ("fail", "x", "A"),
+        )
+    ]
+    stated = AuthenticationResults("mx.example.org", (*results, MethodResult("dkim", "none")))
+    assert parse(build(stated)) == stated
+
+
 def test_word_of_ours_that_is_no_keyword_is_a_mistake() -> None:
     for wrong in (MethodResult("sp f", "pass"), MethodResult("spf", "pass;"), MethodResult("spf", "")):
         with pytest.raises(ValueError):

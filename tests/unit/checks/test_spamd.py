@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from gateway.checks.base import Subject
@@ -63,6 +64,14 @@ async def test_large_message_is_scored_by_its_beginning_and_says_so():
 async def test_without_a_host_or_switched_off_the_message_is_skipped(settings):
     result = await SpamdCheck(settings)(subject())
     assert (result.status, result.reason) == (SpamStatus.SKIPPED, "no spamd is configured")
+
+
+async def test_what_spamd_is_not_asked_about_is_known_without_waiting():
+    asking = SpamdCheck(SpamdSettings(hosts=(SpamdHost(address="127.0.0.1:783"),)))
+    exempt = replace(subject(), unscanned_by="list-mail")
+    assert SpamdCheck(SpamdSettings()).known(subject()) == await SpamdCheck(SpamdSettings())(subject())
+    assert asking.known(exempt) == await asking(exempt) == SpamResult(SpamStatus.EXEMPT, reason="rule list-mail")
+    assert asking.known(subject()) is None
 
 
 @pytest.mark.parametrize(("cause", "word"), [(Cause.BUSY, "busy"), (Cause.DEAD, "unavailable")])

@@ -6,6 +6,8 @@ from random import Random
 import pytest
 
 from gateway.checks.spf import SpfCheck, SpfResult, SpfSettings
+from gateway.connection import Role
+from gateway.system.dns import Answer, Status
 from tests.support.dnstable import Table, TableResolver
 from tests.support.spfcase import spf_subject
 
@@ -69,6 +71,65 @@ async def test_a_client_that_a_term_tells_from_another_is(record: bytes, first: 
     for one, other in ((first, second), (second, first)):
         check = checking({**ZONE, ("d.example", "TXT"): [record]})
         assert (await ask(check, one)).result != (await ask(check, other)).result
+
+
+TWO_NAMES: Table = {
+    ("d.example", "TXT"): [b"v=spf1 ip4:192.0.2.0/24 -all"],
+    ("other.example", "TXT"): [b"v=spf1 ?all"],
+    ("mail.example", "TXT"): [b"v=spf1 ip4:192.0.2.1 ~all"],
+}
+
+
+async def test_a_client_that_comes_with_the_same_names_is_told_the_same_result() -> None:
+    check = checking(TWO_NAMES)
+    subject = spf_subject("192.0.2.1", "mail.example", "ann@d.example")
+    first, second = check.known(subject), check.known(subject)
+    assert check.known(subject) is second
+    assert first == second == await check(subject)
+    assert check.known(spf_subject("192.0.2.1", "mail.example", "bob@d.example")) is second
+
+
+@pytest.mark.parametrize(
+    ("ip", "helo", "sender", "role"),
+    [
+        ("192.0.2.2", "mail.example", "ann@d.example", Role.STRANGER),
+        ("203.0.113.1", "mail.example", "ann@d.example", Role.STRANGER),
+        ("192.0.2.1", "d.example", "ann@d.example", Role.STRANGER),
+        ("192.0.2.1", "mail.example", "ann@other.example", Role.STRANGER),
+        ("192.0.2.1", "mail.example", "", Role.STRANGER),
+        ("192.0.2.1", "mail.example", "ann@d.example", Role.RELAY),
+    ],
+)
+def test_one_that_comes_with_others_or_is_another_is_told_its_own(ip: str, helo: str, sender: str, role: Role) -> None:
+    check, other = checking(TWO_NAMES), spf_subject(ip, helo, sender, role=role)
+    known = [check.known(spf_subject("192.0.2.1", "mail.example", "ann@d.example")) for _ in range(3)]
+    assert check.known(other) == check.known(other) == checking(TWO_NAMES).known(other)
+    assert check.known(other) not in known
+
+
+def test_a_result_is_told_until_one_of_the_records_changes() -> None:
+    records = {"d.example": b"v=spf1 +all", "mail.example": b"v=spf1 -all"}
+
+    class Changing(TableResolver):
+        def cached(self, name: str, rrtype: str) -> Answer:
+            return self._answers.setdefault((name, rrtype), Answer(Status.OK, (records[name],), 300))
+
+        def change(self, name: str, record: bytes) -> None:
+            records[name] = record
+            del self._answers[name, "TXT"]
+
+    resolver = Changing({})
+    check = SpfCheck(SpfSettings(), resolver=resolver)
+
+    def words() -> list[tuple[str, str]]:
+        found = [check.known(spf_subject("192.0.2.1", "mail.example", "ann@d.example")) for _ in range(3)]
+        return [(one.result, one.helo.result) for one in found if one]
+
+    assert words() == [("pass", "fail")] * 3
+    resolver.change("mail.example", b"v=spf1 ~all")
+    assert words() == [("pass", "softfail")] * 3
+    resolver.change("d.example", b"v=spf1 ?all")
+    assert words() == [("neutral", "softfail")] * 3
 
 
 @pytest.mark.parametrize("version", PLACES)

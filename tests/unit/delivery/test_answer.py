@@ -28,6 +28,13 @@ def test_octets_that_are_no_utf8_are_kept_as_text() -> None:
     assert read(b"550 Gr\xfc\xdfe\r\n") == [Answer(code=550, lines=("Gr\ufffd\ufffde",))]
 
 
+def test_answers_before_what_is_none_are_kept() -> None:
+    reader = AnswerReader()
+    with pytest.raises(AnswerError):
+        reader.feed(b"250 2.0.0 Ok: queued as 4F1CA1\r\nhello\r\n")
+    assert reader.answers == [Answer(code=250, lines=("2.0.0 Ok: queued as 4F1CA1",))]
+
+
 @given(st.lists(st.sampled_from([b"250 a\r\n", b"550-x\r\n550 y\r\n", b"354\n"]), max_size=8), st.data())
 def test_where_the_octets_are_cut_does_not_matter(replies: list[bytes], data: st.DataObject) -> None:
     octets = b"".join(replies)

@@ -9,7 +9,7 @@ import pytest
 from gateway.delivery.downstream import Identify, Verification
 from gateway.delivery.endpoint import Endpoint, Protocol
 from tests.support.deliveries import BODY, CONNECTION, HEADER, deliver, envelope, recipient, route, stamped
-from tests.support.downstream import OFFERS, XFORWARD, Downstream, Fault, Script
+from tests.support.downstream import OFFERS, XFORWARD, Downstream, Fault, Late, Script
 from tests.support.waiting import until
 
 TWO = ("bob@example.org", "carol@example.org")
@@ -112,6 +112,30 @@ async def test_at_the_bound_of_held_connections_a_transaction_is_left_at_once() 
             await third.recipient(recipient("dave@example.org"))
             assert (await third.send(envelope("dave@example.org"), stamped())).reply.is_success
     assert sum(len(session.heard("MAIL")) for session in server.sessions) == 3
+
+
+async def test_a_transaction_whose_message_is_handed_over_leaves_room_for_another_to_be_held() -> None:
+    goes_on = asyncio.Event()
+    async with Downstream({"DATA": [Late("354 Go on", goes_on)]}, {}) as server:
+        with route(server.endpoint, max_held=1) as hop:
+            first = asyncio.create_task(deliver(hop))
+            await until(lambda: any(session.heard("DATA") for session in server.sessions))
+            assert (await deliver(hop, ("carol@example.org",))).told.startswith("250")
+            goes_on.set()
+            assert (await first).told.startswith("250")
+    assert [session.heard("RSET") for session in server.sessions] == [[], []]
+
+
+async def test_a_connection_that_ends_while_it_is_held_is_given_back_at_once() -> None:
+    async with Downstream() as server:
+        with route(server.endpoint, hold=600, max_connections=1, max_held=1) as hop:
+            held = hop.open(CONNECTION, envelope(), "")
+            assert (await held.recipient(recipient("bob@example.org"))).is_success
+            server.end_sessions()
+            assert (await deliver(hop)).told.startswith("250")
+            assert server.sessions[1].heard("RSET") == [], "another one can be held"
+            assert (await held.send(envelope("bob@example.org"), stamped())).reply.is_success
+    assert len(server.sessions) == 2
 
 
 async def test_when_every_connection_is_in_use_the_sender_is_deferred() -> None:

@@ -80,9 +80,9 @@ async def test_a_refused_starttls_is_about_us(own: Certificate, answer: str, tol
             assert str((await deliver(hop)).rcpts[0]).startswith(told)
 
 
-async def test_answers_in_the_clear_behind_that_to_starttls_are_not_believed(own: Certificate) -> None:
-    injected = "220 2.0.0 Ready\n250 mail.example.org"
-    async with Downstream({"STARTTLS": [injected]}, tls=own.server_context) as server:
+@pytest.mark.parametrize("injected", ["250 mail", "250-mail", "nonsense", "250-mail\nnonsense"])
+async def test_answers_in_the_clear_behind_that_to_starttls_are_not_believed(own: Certificate, injected: str) -> None:
+    async with Downstream({"STARTTLS": [f"220 2.0.0 Ready\n{injected}"]}, tls=own.server_context) as server:
         with route(server.endpoint) as hop:
             assert str((await deliver(hop)).rcpts[0]).startswith("451 4.5.0")
     assert server.sessions[0].heard("MAIL") == []

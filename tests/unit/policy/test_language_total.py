@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.facts import Fact, FactType, Stage, absent_facts
 from gateway.policy.decide import decide
 from gateway.policy.functions import FUNCTIONS
-from gateway.policy.language import ConditionError, compile_condition, explain
+from gateway.policy.language import ConditionError, compile_condition, compile_together, explain
 from gateway.policy.rule import TOTAL, RuleSet
 from gateway.policy.rules import load
 from gateway.vocabulary import FACTS
@@ -91,6 +91,16 @@ def test_no_condition_raises(text: str, facts: dict[str, Any], values: tuple[str
     known = {**ABSENT, "header.x-a": values, "header.x-b": (), **facts}
     assert condition.holds(known) in (True, False)
     assert all(part.value in (True, False) for part in explain(condition, known))
+
+
+@given(st.lists(_conditions, max_size=6), _facts, _VALUES[FactType.STRINGS])
+@settings(max_examples=100, deadline=None)
+def test_conditions_are_together_what_each_is_alone(
+    texts: list[str], facts: dict[str, Any], values: tuple[str, ...]
+) -> None:
+    conditions = [compile_condition(text, DECLARED, LISTS) for text in texts]
+    known = {**ABSENT, "header.x-a": values, "header.x-b": (), **facts}
+    assert compile_together(conditions)(known) == tuple(condition.holds(known) for condition in conditions)
 
 
 @cache

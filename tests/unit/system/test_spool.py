@@ -69,6 +69,18 @@ def test_two_readers_do_not_disturb_each_other(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_what_is_written_after_reading_is_read_too() -> None:
+    spool = Spool(threshold=THRESHOLD, directory=Path("/nonexistent"))
+    spool.write(bytearray(b"one "))
+    first = spool.chunks()
+    spool.write(bytearray(b"two"))
+    assert b"".join(spool.chunks()) == b"one two"
+    assert b"".join(spool.chunks(4)) == b"two"
+    assert b"".join(spool.chunks(7)) == b""
+    assert b"".join(first).startswith(b"one ")
+    spool.close()
+
+
 def test_a_small_message_needs_no_disk() -> None:
     spool = Spool(threshold=THRESHOLD, directory=Path("/nonexistent"))
     write(spool, b"x" * THRESHOLD)

@@ -1,0 +1,73 @@
+"""The end of a session: its last words leave in one packet with the end of the connection, and nothing else waits for
+that."""
+
+import asyncio
+import socket
+from ipaddress import ip_address
+
+import pytest
+
+from gateway.connection import Role
+from gateway.reply import Reply
+from gateway.session import SmtpSession
+from gateway.smtp.caller import Caller
+from gateway.system.tcp import send_with_the_end
+from tests.support.front import Gateway, listening
+from tests.support.loops import on_both_loops
+from tests.support.waiting import until
+
+CALLER = Caller(ip=ip_address("127.0.0.1"), port=1, role=Role.STRANGER)
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """A client, and our end of its connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        return client, server.accept()[0]
+
+
+async def answers(gateway: Gateway, words: bytes) -> tuple[bool, list[bytes]]:
+    """Whether the connection of one who says this holds back in the end what is written, and what it is told."""
+    client, ours = connected()
+    copy = ours.dup()  # the session closes its own, and only with the last one the connection ends
+    place = gateway.sessions.admit(CALLER.ip, CALLER.role)
+    assert not isinstance(place, Reply)
+    session = SmtpSession(gateway.front, CALLER)
+    gateway.sessions.enter(session, place)
+    beginning = asyncio.create_task(session.begin(ours))
+    client.sendall(words)
+    await until(lambda: gateway.sessions.connections == 0)
+    await beginning
+    is_held_back = bool(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK))
+    copy.close()
+    with client, client.makefile("rb") as told:
+        return is_held_back, told.readlines()
+
+
+@on_both_loops
+async def test_goodbye_leaves_with_the_end_of_the_connection() -> None:
+    async with listening() as gateway:
+        is_held_back, told = await answers(gateway, b"QUIT\r\n")
+    assert is_held_back
+    assert told[-1] == b"221 2.0.0 Goodbye\r\n"
+
+
+@on_both_loops
+async def test_answer_that_leaves_with_the_goodbye_does_not_wait_for_the_end() -> None:
+    async with listening() as gateway:
+        is_held_back, told = await answers(gateway, b"NOOP\r\nQUIT\r\n")
+    assert not is_held_back
+    assert told[-2:] == [b"250 2.0.0 OK\r\n", b"221 2.0.0 Goodbye\r\n"]
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_is_held_back_comes_before_the_end(is_gone: bool) -> None:
+    client, ours = connected()
+    if is_gone:
+        ours.close()
+    send_with_the_end(ours)
+    if not is_gone:
+        ours.sendall(b"221 Bye\r\n")
+        ours.close()
+    with client, client.makefile("rb") as told:
+        assert told.readlines() == ([] if is_gone else [b"221 Bye\r\n"])
