@@ -205,10 +205,10 @@ class SmtpSession(SMTP):
             if farewell is not None:
                 if farewell not in AT_ONCE:
                     self._note("ended by us", str(farewell))
-                if farewell is replies.BYE and self._plain is not None and self._outbox.is_empty:
+                if farewell is replies.BYE and self._plain and self._outbox.is_empty and self._inbox.is_untouched:
                     send_with_the_end(self._plain)
                 self._outbox.say(farewell)
-                self._outbox.flush()
+            self._outbox.flush()
             await self._dialogue.end()
         finally:
             self._phase = Phase.OVER

@@ -97,11 +97,6 @@ class RuleSet(Struct, frozen=True):
     digest: str  # of the files that the set was read from: the version in force
 
     @property
-    def by_stage(self) -> dict[Stage, tuple[Rule, ...]]:
-        """Without those that read the total."""
-        return {stage: reading.rules for stage, reading in self.readings.items()}
-
-    @property
     def in_reading_order(self) -> list[Rule]:
         """By stage; those that read the total come last."""
         return [*(rule for reading in self.readings.values() for rule in reading.rules), *self.on_total.rules]

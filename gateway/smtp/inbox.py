@@ -77,7 +77,7 @@ class Inbox:
 
     @property
     def is_untouched(self) -> bool:
-        """Nothing has come yet, not even to the kernel."""
+        """Nothing has come that nobody has taken, not even to the kernel."""
         return not self._buffer and (self._transport is None or not unread(self._transport))
 
     @property

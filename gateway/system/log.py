@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -81,13 +80,13 @@ class LineFormatter(logging.Formatter):
         line = self._line(record.created, level, record.name, record.getMessage(), values)
         return self._marked(line, record.levelno)
 
-    def of_message(self, record: Record, redact: Redactor, when: float) -> str:
-        """The line of a message."""
-        level = "info"
-        line = record_line(when, level, LOGGER, record) if self._shape is Format.JSON and redact is unchanged else ""
+    def of_message(self, record: Record, redact: Redactor) -> str:
+        """The line of a message now."""
+        now, level = time.time(), "info"
+        line = record_line(now, level, LOGGER, record) if self._shape is Format.JSON and redact is unchanged else ""
         if not line:
             values = redact(record.to_dict())
-            line = self._line(when, level, LOGGER, values.pop("event"), values)
+            line = self._line(now, level, LOGGER, values.pop("event"), values)
         return self._marked(line, logging.INFO)
 
     def _line(self, when: float, level: str, logger: str, event: str, values: Mapping[str, Any]) -> str:
@@ -116,7 +115,7 @@ class MessageLog:
         match self._root.handlers:
             case [QueuedStream(formatter=LineFormatter() as formatter) as stream]:
                 # Where logging would bring it, without half of the work: nobody asks from where in the code it comes.
-                stream.put_later(partial(formatter.of_message, record, self._redact, time.time()))
+                stream.put(formatter.of_message(record, self._redact))
             case _:
                 values = self._redact(record.to_dict())
                 self._logger.info(values.pop("event"), extra={"values": values})

@@ -1,24 +1,19 @@
 """The log's stream: turns lines into writes to a file descriptor, in a thread.
 
-The reader of the log cannot stop mail: lines go through a bounded queue, and what a full queue drops is counted. The
-line of a message is made in the thread as well: many in a row cost less than each does in the midst of other work.
+The reader of the log cannot stop mail: lines go through a bounded queue, and what a full queue drops is counted.
 """
 
 import logging
 import os
 import queue
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 MAX_WAITING = 5_000  # lines; some 5 MB of ordinary ones, and seconds of a busy worker's log
 MAX_WRITTEN_AT_ONCE = 2_500  # lines joined into one write
-MAX_UNMADE = 128  # lines that wait as what they are made of, which may need far more room
 LULL = 0.1  # seconds in which lines gather: handing the interpreter to the thread costs more than writing them
 LAST_WORDS = 2.0  # seconds that the end of the process waits for a reader of the log
-
-Maker = Callable[[], str]
 
 
 class QueuedStream(logging.Handler):
@@ -30,7 +25,7 @@ class QueuedStream(logging.Handler):
         self._on_drop = on_drop
         self._limit = limit
         self._dropped = 0
-        self._lines: queue.SimpleQueue[str | Maker | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
@@ -42,11 +37,7 @@ class QueuedStream(logging.Handler):
             line = self.format(_unformatted(record))
         self.put(line)
 
-    def put_later(self, make: Maker) -> None:
-        """Write the line that this makes, in the thread; where many wait, it is made now."""
-        self.put(make if self._lines.qsize() < MAX_UNMADE else make())
-
-    def put(self, line: str | Maker) -> None:
+    def put(self, line: str) -> None:
         """Write it, unless too many wait by now."""
         if self._lines.qsize() >= self._limit:
             self._dropped += 1
@@ -74,17 +65,7 @@ class QueuedStream(logging.Handler):
         batch = [self._lines.get()]
         self._ending.wait(LULL)
         batch += [self._lines.get() for _ in range(min(self._lines.qsize(), MAX_WRITTEN_AT_ONCE - 1))]
-        return "\n".join([*(self._made(line) for line in batch if line is not None), ""]), batch[-1] is None
-
-    def _made(self, line: str | Maker) -> str:
-        if isinstance(line, str):
-            return line
-        try:
-            return line()
-        except Exception:  # noqa: BLE001  the thread goes on, whatever it is
-            note = _note("a log line could not be made")
-            note.exc_info = sys.exc_info()
-            return self.format(note)
+        return "\n".join([*(line for line in batch if line is not None), ""]), None in batch
 
     def _confess(self) -> None:
         dropped, self._dropped = self._dropped, 0

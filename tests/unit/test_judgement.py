@@ -72,8 +72,12 @@ async def test_what_no_rule_reads_is_not_gathered_for_each_recipient(tmp_path: P
 
 
 async def test_what_a_check_finds_begins_with_its_name(tmp_path: Path) -> None:
-    async with walking(tmp_path, TableResolver({})) as walk:
+    lists = {"zen": {"zone": "zen.example"}, "dbl": {"zone": "dbl.example", "about": "sender"}}
+    rules = "[[rule]]\nid = 'x'\nwhy = 'x'\nwhen = 'attachments.count > 0'\nthen = 'tag'"
+    async with walking(tmp_path, TableResolver({}), rules=rules, dnslist=lists) as walk:
         waves = walk.parts.waves
-        for wave in (waves.client, waves.sender, waves.message, waves.conclusion, waves.scoring):
-            for check in wave.checks:
-                assert families(fact.name for fact in check.facts) == {check.name}
+        every = (waves.client, waves.sender, waves.message, waves.conclusion, waves.scoring)
+        checks = {check.name: check for wave in every for check in wave.checks}
+        assert {ADDRESSES, DOMAINS, "attachments"} < checks.keys()
+        for name, check in checks.items():
+            assert families(fact.name for fact in check.facts) == {name}

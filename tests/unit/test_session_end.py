@@ -12,7 +12,7 @@ from gateway.reply import Reply
 from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
 from gateway.system.tcp import send_with_the_end
-from tests.support.front import Gateway, listening
+from tests.support.front import Gateway, Slow, listening
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -58,6 +58,30 @@ async def test_answer_that_leaves_with_the_goodbye_does_not_wait_for_the_end() -
         is_held_back, told = await answers(gateway, b"NOOP\r\nQUIT\r\n")
     assert not is_held_back
     assert told[-2:] == [b"250 2.0.0 OK\r\n", b"221 2.0.0 Goodbye\r\n"]
+
+
+@on_both_loops
+async def test_goodbye_to_one_who_says_more_does_not_wait_for_the_end_which_may_be_a_reset() -> None:
+    async with listening() as gateway:
+        is_held_back, told = await answers(gateway, b"QUIT\r\nNOOP\r\n")
+    assert not is_held_back
+    assert told[-1] == b"221 2.0.0 Goodbye\r\n"
+
+
+@on_both_loops
+async def test_answer_to_one_who_says_no_more_is_told_before_the_visit_is_over() -> None:
+    message, reset = Slow(), Slow()
+    async with listening({"message": message, "reset": reset}) as gateway:
+        wire = await gateway.in_data()
+        await wire.send(b"x\r\n.\r\n")
+        await until(lambda: len(gateway.told.messages) == 1)
+        wire.half_close()
+        await gateway.greeted()  # by when we know that
+        message.go_on.set()
+        try:
+            assert (await wire.reply()).startswith("250 2.0.0 ")
+        finally:
+            reset.go_on.set()
 
 
 @pytest.mark.parametrize("is_gone", [False, True])

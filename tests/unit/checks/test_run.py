@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.checks.base import Unavailable
+from gateway.checks.base import Result, Subject, Unavailable
 from gateway.checks.run import NO_ANSWERS, Answers, Wave, run_wave
 from tests.support.checking import Said, ScriptedCheck, ScriptedPromptCheck
 from tests.support.mailbytes import subject_of
@@ -47,6 +47,18 @@ async def test_a_check_that_knows_its_answer_is_not_asked_and_keeps_its_place() 
     ]
     assert known.asked == []
     assert unknown.asked == [SUBJECT]
+
+
+async def test_each_is_noted_with_the_time_that_it_took_alone() -> None:
+    class Thinking(ScriptedPromptCheck):
+        def known(self, subject: Subject) -> Result | None:
+            time.sleep(0.05)
+            return super().known(subject)
+
+    slow, quick = Thinking("slow", at_hand=Said()), ScriptedPromptCheck("quick", at_hand=Said())
+    answers = await run_wave(Wave((quick, slow, ScriptedPromptCheck("next", at_hand=Said())), LONG), SUBJECT)
+    assert answers.milliseconds["slow"] >= 50
+    assert max(answers.milliseconds["quick"], answers.milliseconds["next"]) < 50
 
 
 async def test_answers_stand_behind_those_before() -> None:

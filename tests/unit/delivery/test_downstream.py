@@ -256,6 +256,17 @@ class TestDeadConnections:
         assert outcome.reply.is_success
         assert server.sessions[1].heard("MAIL") == ["MAIL FROM:<alice@example.com> SIZE=45"]
 
+    async def test_one_that_talked_nonsense_while_it_was_held_is_replaced(self) -> None:
+        async with Downstream() as server:
+            with route(server.endpoint) as hop:
+                delivery = hop.open(CONNECTION, envelope(), "")
+                await delivery.recipient(recipient("bob@example.org"))
+                server.say("nonsense")
+                await until(lambda: server.open_count == 0)
+                outcome = await delivery.send(envelope("bob@example.org"), stamped())
+        assert outcome.reply.is_success
+        assert server.messages == [HEADER + BODY], "it went nowhere else"
+
     @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "content", "RSET"])
     @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET, "421 4.3.0 Shutting down"])
     async def test_one_that_dies_before_the_final_dot_is_replaced(self, stage: str, fault: str | Fault) -> None:

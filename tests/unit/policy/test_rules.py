@@ -103,8 +103,8 @@ def test_problem_of_a_change_stands_in_the_file_that_made_it(tmp_path: Path) -> 
 
 def test_rule_runs_when_its_facts_are_known_or_later_where_named(tmp_path: Path) -> None:
     rules = rule_set(tmp_path, SHIPPED.replace('then    = "reject"', 'then = "reject"\nstage = "rcpt"'))
-    assert rules.by_stage[Stage.RCPT] == (rules.rules[0],)
-    assert rules.by_stage[Stage.MAIL] == ()
+    assert rules.readings[Stage.RCPT].rules == (rules.rules[0],)
+    assert rules.readings[Stage.MAIL].rules == ()
 
 
 def test_every_problem_of_every_file_is_found_at_once(tmp_path: Path) -> None:
