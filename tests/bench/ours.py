@@ -7,10 +7,13 @@ from pathlib import Path
 from tests.bench.traffic import Sink
 from tests.support.gateway import RunningGateway, running_gateway
 
+# The sink takes any number of connections, and no peer bounds them: a hundred are what Postfix has by default.
 MORE = """\
 [route.default]
 hosts = ["smtp://127.0.0.1:{port}"]
 tls = "never"
+max_connections = 100
+max_held = 50
 
 [session]
 max_connections = {connections}
