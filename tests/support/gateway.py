@@ -99,8 +99,9 @@ class RunningGateway:
             return answer
 
     def log(self) -> list[dict[str, Any]]:
-        """Every line of the log so far."""
-        lines = (self.root / "log").read_text().splitlines()
+        """Every line of the log so far; the last one may be half written."""
+        whole, _, _ = (self.root / "log").read_text().rpartition("\n")
+        lines = whole.splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def records(self, event: str = "message") -> list[dict[str, Any]]:

@@ -42,8 +42,14 @@ def under_load(gateway: RunningGateway, act: Callable[[Load], Awaitable[None]]) 
     """Bring letters, and act meanwhile."""
     load = Load(gateway.port, letters=MANY, random=Random(1))
 
+    async def act_and_stop() -> None:
+        try:
+            await act(load)
+        finally:
+            load.stop()
+
     async def main() -> Fates:
-        acting = asyncio.ensure_future(act(load))
+        acting = asyncio.ensure_future(act_and_stop())
         fates = await load.run()
         await acting
         return fates
@@ -65,7 +71,6 @@ def test_a_reload_under_load_refuses_and_loses_nothing(gateway: RunningGateway, 
         done = await asyncio.to_thread(gateway.wait_for_record, 1, "reload")
         assert done["outcome"] == "done"
         await begun(load, load.begun + LETTERS)
-        load.stop()
 
     fates = under_load(gateway, reload)
     assert len(fates.accepted) > 2 * LETTERS
@@ -79,7 +84,6 @@ def test_a_stop_under_load_finishes_what_was_under_way(gateway: RunningGateway, 
         await begun(load, LETTERS)
         gateway.process.send_signal(signal.SIGTERM)
         load.is_listened_to = False
-        load.stop()
 
     fates = under_load(gateway, stop)
     assert gateway.process.wait(STOP) == 0
