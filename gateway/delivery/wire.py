@@ -141,12 +141,14 @@ class Wire(asyncio.Protocol):
 
     def _expire(self) -> None:
         if self.now() >= self._limit:
-            return (
-                self._over() if self._over else self._break(Broken(Failure.TIMEOUT, "the time for the whole is over"))
-            )
-        if self._waiter is not None and not self._waiter.done():
-            return self._break(Broken(Failure.TIMEOUT, f"no answer in {self._patience:g} s"))
-        return self._watchdog.until(self._limit)  # it was the deadline of an answer that came
+            if self._over:
+                self._over()
+            else:
+                self._break(Broken(Failure.TIMEOUT, "the time for the whole is over"))
+        elif self._waiter is not None and not self._waiter.done():
+            self._break(Broken(Failure.TIMEOUT, f"no answer in {self._patience:g} s"))
+        else:  # it was the deadline of an answer that came
+            self._watchdog.until(self._limit)
 
     def _break(self, broken: Broken) -> None:
         self.broken = self.broken or broken
