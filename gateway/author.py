@@ -39,7 +39,7 @@ class Form(StrEnum):
     CROWDED = "crowded"  # it is larger, or names more domains, than is looked at, or one in an unknown charset
 
 
-class Author(Struct, frozen=True):
+class Author(Struct, frozen=True, gc=False):
     """The From field of a message. `domain` is the author domain in lower case with A-labels, and empty where there
     is none or more than one; `problem` then says why, for people, and `claimed` are the domains that one reader or
     another could take for it. What begins with name is about the display names and comments beside the addresses."""
@@ -145,13 +145,13 @@ MESSAGE_FACTS = (
 
 def message_facts(message: Message, author: Author) -> dict[str, FactValue]:
     """All facts of FACTS and MESSAGE_FACTS."""
-    subjects = message.named("subject")
+    named = message.by_name
     facts = author.facts()
     facts["message.size"] = message.size
-    facts["message.malformed"] = len(message.named(""))
+    facts["message.malformed"] = len(named.get("", ()))
     facts[REPEATED.name] = repeated(message)
-    facts["subject"] = decode_words(subjects[0].value) if subjects else ""
-    facts["received.count"] = len(message.named("received"))
+    facts["subject"] = decode_words(named["subject"][0].value) if "subject" in named else ""
+    facts["received.count"] = len(named.get("received", ()))
     return facts
 
 

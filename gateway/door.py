@@ -2,8 +2,11 @@
 
 import logging
 import socket
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.connection import ClientIPv4, Role, plain_address
 from gateway.reply import Reply
@@ -15,6 +18,8 @@ from gateway.smtp.replies import CROWDED
 from gateway.system.reticence import Reticence
 from gateway.system.tls import ServerTls
 
+KEPT_CLIENTS = 1024  # of whom it is known who they are: who comes now comes again
+
 log = logging.getLogger(__name__)
 
 
@@ -25,6 +30,7 @@ class SmtpDoor:
         """`tls` is for a socket at which clients begin with a handshake (RFC 8314 section 3)."""
         self._front = front
         self._tls = tls
+        self._known = lru_cache(KEPT_CLIENTS)(self._who_is_at)
         self._reticence = Reticence()
 
     @property
@@ -37,16 +43,14 @@ class SmtpDoor:
     def caller(self, peer: Any) -> Caller | None:
         if not isinstance(peer, tuple):  # of a Unix socket
             return None
-        ip, proxies = _address_of(peer), self._front.proxies
-        if proxies.is_balancer(ip):
-            return None
-        return Caller(ip=ip, port=peer[1], role=self._front.roles(ip), standing=proxies.standing_of(ip))
+        known = self._known(peer[0])
+        return None if known is None else replace(known, port=peer[1])
 
     async def introduced(self, client: socket.socket, peer: Any) -> Caller | None:
         """What is behind the header stays in the socket."""
         if not isinstance(peer, tuple):
             return None
-        balancer = _address_of(peer)
+        balancer = _address_of(peer[0])
         header = await self._front.introductions.hear(client)
         if isinstance(header, Flaw):
             if header is not Flaw.ENDED:  # so ends a balancer's look at the port
@@ -70,7 +74,13 @@ class SmtpDoor:
         sessions.enter(session, place)
         return session
 
+    def _who_is_at(self, host: str) -> Caller | None:
+        """A client at this address, whatever its port."""
+        ip, proxies = _address_of(host), self._front.proxies
+        if proxies.is_balancer(ip):
+            return None
+        return Caller(ip=ip, port=0, role=self._front.roles(ip), standing=proxies.standing_of(ip))
 
-def _address_of(peer: tuple[Any, ...]) -> IPv4Address | IPv6Address:
-    host = peer[0]
+
+def _address_of(host: str) -> IPv4Address | IPv6Address:
     return plain_address(IPv6Address(host)) if ":" in host else ClientIPv4(socket.inet_aton(host))

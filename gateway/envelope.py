@@ -32,7 +32,7 @@ class BodyType(StrEnum):
     EIGHT_BIT = "8BITMIME"
 
 
-class Address(Struct, frozen=True):
+class Address(Struct, frozen=True, gc=False):
     """A mailbox. `local` is the local part as it must be written on the wire; `domain` is in lower case with
     A-labels, and empty for <postmaster> alone (RFC 5321 section 4.1.1.3)."""
 
@@ -54,14 +54,14 @@ class Address(Struct, frozen=True):
         return self.local.isascii() and self.domain.isascii()
 
 
-class Recipient(Struct, frozen=True):
+class Recipient(Struct, frozen=True, gc=False):
     """One accepted RCPT, with its DSN parameters (RFC 3461) as they came."""
 
     address: Address
     parameters: tuple[str, ...] = ()
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(Struct, frozen=True, gc=False):
     """One mail transaction (RFC 5321 section 3.3). A sender of None is the null reverse-path."""
 
     id: str  # unique among all workers, printable, at most 24 characters; it stands in the log, Received and XFORWARD
@@ -79,10 +79,11 @@ class Envelope(Struct, frozen=True):
         return str(self.sender) if self.sender else ""
 
     def facts(self) -> dict[str, FactValue]:
+        sender = self.sender
         return {
-            "sender.address": self.reverse_path.lower(),
-            "sender.domain": self.sender.domain if self.sender else "",
-            "sender.null": self.sender is None,
+            "sender.address": str(sender).lower() if sender else "",
+            "sender.domain": sender.domain if sender else "",
+            "sender.null": sender is None,
             "recipients": tuple([str(r.address).lower() for r in self.recipients]),
             "recipient.domain": self.recipients[0].address.domain if self.recipients else "",
             "recipient.count": len(self.recipients),
@@ -159,19 +160,18 @@ def _parse_mailbox(text: str) -> Address:
     match = _mailbox_re.match(text)
     if match is None:
         raise PathError("the path is not a mailbox of the form local-part@domain")
-    local, domain = match[1], match[2].lower()
+    local, domain = match.groups()
+    domain = domain.lower()
     if len(local.encode()) > MAX_LOCAL_PART:
         raise PathError(f"the local part is longer than {MAX_LOCAL_PART} octets")
     if not domain.startswith("["):
         domain = canonical_domain(domain)
     if not domain:
         raise PathError("what follows the @ is not a domain")
-    return Address(local=_shortest(local), domain=domain)
+    return Address(local=_shortest(local) if local.startswith('"') else local, domain=domain)
 
 
 def _shortest(local: str) -> str:
     """A quoted local part that needs no quotes loses them: both spell the same mailbox (RFC 5321 section 4.1.2)."""
-    if not local.startswith('"'):
-        return local
     bare = _quoted_pair_re.sub(r"\1", local[1:-1])
     return bare if _dot_string_re.match(bare) else local

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from gateway.authres.field import build
 from gateway.checks.base import Subject
 from gateway.checks.run import NO_ANSWERS, Answers
 from gateway.cleantext import clean_text
@@ -29,7 +30,7 @@ from gateway.policy.rule import Rule
 from gateway.policy.verdict import Mode
 from gateway.serve import build_parts
 from gateway.system.dns import Resolver
-from gateway.tracefields import authentication_results
+from gateway.tracefields import findings
 
 Parsed = TypeVar("Parsed")
 
@@ -137,7 +138,7 @@ class Inspector:
             early=await self._early(connection, case.envelope),
         )
         examination = await examine(self.parts, arrival)
-        field = authentication_results(self.parts, examination.answers)
+        field = build(findings(self.parts, examination.answers))
         explained, matched = tuple(_explanations(self.parts, examination)), frozenset(examination.verdict.rules)
         return Inspection(
             refused=(*self._refused_recipients(case.envelope), *refused_octets(intake)),

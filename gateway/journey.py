@@ -8,6 +8,7 @@
 
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -83,7 +84,7 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
         return _refused_unread(parts, subject, answers, LOOPING)
 
     answers = await run_wave(parts.waves.message, subject, answers)
-    answers = await ask(parts.waves.conclusion, subject, answers)
+    answers = await run_wave(parts.waves.conclusion, subject.knowing(answers.results), answers)
     facts = facts_of(parts, subject, answers)
     verdict = judge(parts, facts, envelope, until=Stage.AUTHENTICATED)
     if verdict.action.refuses:
@@ -94,9 +95,9 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
     stamped = stamp(going_on, authserv_id=parts.identity, ours=trace_fields(parts, subject, answers))
     copy, unscanned_by = for_scanners(stamped), verdict.unscanned_by
     scanned = replace(subject, results=answers.results, copy=copy, unscanned_by=unscanned_by)
-    scored = await run_wave(parts.waves.scoring, scanned)
-    answers |= scored
-    facts |= scored.facts()
+    answers = await run_wave(parts.waves.scoring, scanned, answers)
+    for check in parts.waves.scoring.checks:
+        facts |= answers.results[check.name].facts()
     verdict = judge_scored(parts, facts, envelope, verdict)
     marked = edit(stamped, verdict.edits).topped_with(marks(verdict, facts))
     sealed = marked if verdict.action.refuses else await seal(parts, subject, answers, marked)
@@ -123,7 +124,8 @@ class Journey(Visit):
 
     async def connect(self, connection: Connection) -> Reply | None:
         self._connection = connection
-        self._client_checks = self._ask_ahead(self._parts.waves.client, Envelope(id=connection.id, sender=None))
+        subject = Subject(connection=connection, envelope=Envelope(id=connection.id, sender=None))
+        self._client_checks = Ahead(self._parts.waves.client, subject)
         return None
 
     async def helo(self, connection: Connection) -> Reply | None:
@@ -131,7 +133,7 @@ class Journey(Visit):
         return None
 
     async def mail(self, envelope: Envelope) -> Reply:
-        sender_checks = self._ask_ahead(self._parts.waves.sender, envelope)
+        sender_checks = Ahead(self._parts.waves.sender, Subject(connection=self._connection, envelope=envelope))
         self._transaction = Transaction(envelope, began=self._parts.clock(), sender_checks=sender_checks)
         return SENDER_OK
 
@@ -165,7 +167,11 @@ class Journey(Visit):
             )
             examination = await examine(self._parts, arrival)
             examined = time.perf_counter()
-            outcome = await self._carry_out(transaction, examination, spent=examined - started)
+            verdict, stamped = examination.verdict, examination.stamped
+            if verdict.reply or stamped is None:
+                outcome = Outcome(reply=verdict.reply or INTERNAL_ERROR)
+            else:
+                outcome = await self._hand_on(transaction, stamped, verdict, spent=examined - started)
         except BaseException:  # the session answers 451 and logs it; here it is noted which message it was
             failed = {"action": Action.DEFER.value, "size": spool.size}
             self._record_unread(Event.MESSAGE, transaction, INTERNAL_ERROR, **failed)
@@ -174,7 +180,7 @@ class Journey(Visit):
             await transaction.close()
         finished = time.perf_counter()
         steps = {"deliver": (finished - examined) * 1e3, "total": (finished - started) * 1e3}
-        self._record(examination, outcome, steps, transaction)
+        self._parts.burst.first(partial(self._record, examination, outcome, steps, transaction))  # before the reply
         return outcome.reply
 
     def let_go(self) -> None:
@@ -224,14 +230,14 @@ class Journey(Visit):
         delivery = await transaction.towards(hop, self._connection, client_name, profile)
         return await delivery.recipient(recipient)
 
-    async def _carry_out(self, transaction: Transaction, examination: Examination, *, spent: float) -> Outcome:
-        verdict, stamped = examination.verdict, examination.stamped
-        if verdict.reply or stamped is None:
-            return Outcome(reply=verdict.reply or INTERNAL_ERROR)
+    def _hand_on(
+        self, transaction: Transaction, stamped: Stamped, verdict: Verdict, *, spent: float
+    ) -> Awaitable[Outcome]:
+        """To where the message goes by its verdict."""
         if verdict.action is Action.QUARANTINE and self._parts.quarantine:
-            return await self._parts.quarantine.store(self._connection, transaction.envelope, stamped, verdict)
+            return self._parts.quarantine.store(self._connection, transaction.envelope, stamped, verdict)
         assert transaction.delivery is not None, "a message was taken without an accepted recipient"
-        return await transaction.delivery.send(transaction.envelope, stamped, spent=spent)
+        return transaction.delivery.send(transaction.envelope, stamped, spent=spent)
 
     def _record(
         self, examination: Examination, outcome: Outcome, steps: dict[str, float], transaction: Transaction
@@ -263,10 +269,6 @@ class Journey(Visit):
         envelope, found = transaction.envelope, self._so_far(transaction)
         known |= {"basis": self._basis(envelope, found), **self._noted(transaction, envelope)}
         self._parts.record(unread_record(event, self._connection, envelope, found, reply, **known))
-
-    def _ask_ahead(self, wave: Wave, envelope: Envelope) -> Ahead:
-        """Begin a wave whose answers are needed later, so that DNS is asked while the client talks."""
-        return Ahead(wave, Subject(connection=self._connection, envelope=envelope))
 
     def _under_way(self) -> Transaction:
         if self._transaction is None:

@@ -31,6 +31,8 @@ _joint_re = re.compile(r" ?([@.]) ?")
 
 def readable(text: str) -> str:
     """The text as the eye takes it: compatible characters are one (a wide "@" is "@"), and invisible ones gone."""
+    if text.isascii() and text.isprintable():  # as most is
+        return text
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text).replace(_IDEOGRAPHIC_STOP, ".")
     return _invisible_re.sub("", plain)
 
@@ -71,6 +73,8 @@ def _domain_as_shown(word: str) -> str:
 
 def _domain(word: str) -> str:
     """The canonical form of a name of at least two labels, the last of which is not a number; otherwise ""."""
+    if "." not in word:  # as in most words of a name, which are not to take the place of domains that are remembered
+        return ""
     name = canonical_domain(word.strip(".-"))
     _, dot, top = name.rpartition(".")
     return name if dot and len(top) > 1 and not top.isdigit() else ""

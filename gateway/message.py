@@ -49,7 +49,7 @@ class Octets(Struct, frozen=True):
             yield self.octets[offset : offset + CHUNK]
 
 
-class Field(Struct, frozen=True):
+class Field(Struct, frozen=True, gc=False):  # text alone leads back to nothing: the collector need not know it
     """One header field. `name` is in lower case, and empty for a line that is no field; `raw` has the CRLF."""
 
     name: str

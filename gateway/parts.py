@@ -14,6 +14,7 @@ from gateway.policy.profiles import Profiles
 from gateway.policy.rule import RuleSet
 from gateway.realm import Realm
 from gateway.record import Record
+from gateway.system.burst import AT_ONCE, Burst
 from gateway.system.panic import Panic
 
 
@@ -48,6 +49,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     record: Callable[[Record], None]
     candidate: Profiles | None = None  # rules whose verdicts are recorded beside those of the rules in force
     zone: tzinfo | None = None  # in which rules read the time; None: that of the host
+    burst: Burst = AT_ONCE  # by which records come before the replies
     received_spf: bool = False  # whether messages get a Received-SPF field besides Authentication-Results
 
     @property

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.checks.base import Subject
 from gateway.checks.dnslists.result import CHECKS
 from gateway.checks.iprev import confirmed_name
@@ -53,9 +55,7 @@ def message_record(
         spamd_spared=spared(answers.results),
         milliseconds={**answers.milliseconds, **waits(answers.results), **steps},
         basis=Basis(facts=facts, settled=_settled(facts), dmarc=evidence(answers.results)),
-        **_found(answers, facts),
-        **_client(subject.connection, answers),
-        **_envelope(subject.envelope, [str(recipient.address) for recipient in subject.envelope.recipients]),
+        **_common(subject.connection, subject.envelope, answers, facts),
         **_decision(verdict),
         **known,
     )
@@ -66,15 +66,13 @@ def refusal_record(
 ) -> Record:
     """The record of a recipient, the last one of `envelope`, that was refused. It has an action only where a
     rule refused it."""
-    refused = [str(recipient.address) for recipient in envelope.recipients[-1:]]
+    refused = replace(envelope, recipients=envelope.recipients[-1:])
     return Record(
         event=Event.REFUSED,
         stage="rcpt",
         reply=str(reply),
         milliseconds=answers.milliseconds,
-        **_found(answers, answers.facts()),
-        **_client(connection, answers),
-        **_envelope(envelope, refused),
+        **_common(connection, refused, answers, answers.facts()),
         **_decision(verdict) | ({} if verdict.action.refuses else {"action": ""}),
         **known,
     )
@@ -88,9 +86,7 @@ def unread_record(
         event=event,
         stage="data",
         reply=str(reply),
-        **_found(answers, answers.facts()),
-        **_client(connection, answers),
-        **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
+        **_common(connection, envelope, answers, answers.facts()),
         **known,
     )
 
@@ -100,41 +96,33 @@ def lost_record(connection: Connection, envelope: Envelope, answers: Answers, **
     return Record(
         event=Event.LOST,
         stage="data",
-        **_found(answers, answers.facts()),
-        **_client(connection, answers),
-        **_envelope(envelope, [str(recipient.address) for recipient in envelope.recipients]),
+        **_common(connection, envelope, answers, answers.facts()),
         **known,
     )
 
 
-def _found(answers: Answers, facts: Facts) -> dict[str, Any]:
-    """What the checks found, in a word each, and what the DNS lists said."""
-    results = answers.results
-    found: dict[str, Any] = {
-        "results": {check: str(word) for check in results if (word := facts.get(f"{check}.result"))}
-    }
-    if lists := [check for check in CHECKS if check in results]:
-        found["listings"] = tuple([word for check in lists for word in _strings(facts, f"{check}.listings")])
-        found["failed_lists"] = tuple([name for check in lists for name in _strings(facts, f"{check}.failed")])
-    return found
-
-
-def _client(connection: Connection, answers: Answers) -> dict[str, Any]:
-    tls = connection.tls
-    return {
+def _common(connection: Connection, envelope: Envelope, answers: Answers, facts: Facts) -> dict[str, Any]:
+    """What every record says: who brought it, in which envelope, what the checks found, in a word each, and what
+    the DNS lists said."""
+    results, tls = answers.results, connection.tls
+    known: dict[str, Any] = {
+        "id": envelope.id,
+        "sender": envelope.reverse_path,
+        "recipients": tuple([str(recipient.address) for recipient in envelope.recipients]),
         "connection": connection.id,
         "client_ip": str(connection.ip),
         "client_port": connection.port,
-        "client_name": confirmed_name(answers.results),
+        "client_name": confirmed_name(results),
         "client_role": str(connection.role),
         "via": str(connection.via or ""),
         "helo": connection.helo,
         "tls": f"{tls.version} {tls.cipher}" if tls else "",
+        "results": {check: str(word) for check in results if (word := facts.get(f"{check}.result"))},
     }
-
-
-def _envelope(envelope: Envelope, recipients: list[str]) -> dict[str, Any]:
-    return {"id": envelope.id, "sender": envelope.reverse_path, "recipients": tuple(recipients)}
+    if lists := [check for check in CHECKS if check in results]:
+        known["listings"] = tuple([word for check in lists for word in _strings(facts, f"{check}.listings")])
+        known["failed_lists"] = tuple([name for check in lists for name in _strings(facts, f"{check}.failed")])
+    return known
 
 
 def _decision(verdict: Verdict) -> dict[str, Any]:

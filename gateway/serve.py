@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
+from functools import partial
 
 from gateway.checks.arc import ArcCheck, configured_sealer
 from gateway.checks.attachments import attachments_check
@@ -162,6 +163,7 @@ def build_parts(
         record=record,
         received_spf=settings.spf.received_spf,
         zone=settings.rules.zone,
+        burst=burst,
     )
 
 
@@ -175,15 +177,15 @@ class Gateway:
 
         Raises RulesError, SealingKeyError, TlsError, OSError.
         """
-        self._settings = settings
+        limits = settings.limits
         self._metrics = metrics
         self._log = MessageLog(settings.log)
-        self._journal = _open_feed(settings.journal, journal, metrics) if journal else None
+        self._burst = burst = Burst(lambda: self._sessions.connections)
+        self._journal = _open_feed(settings.journal, journal, metrics, burst) if journal else None
         self._resolver = DnsResolver(settings.dns)
         self._disk = DiskThreads(threads=DISK_THREADS, waiting=DISK_WAITING)
         self._sessions = build_sessions(settings, region, metrics)
-        self._memory = Places(HostCounts(region), MEMORY, settings.limits.memory)
-        burst = Burst(lambda: self._sessions.connections)
+        memory = Places(HostCounts(region), MEMORY, limits.memory)
         self._acceptors: list[Acceptor] = []
         self._purging: asyncio.Task[None] | None = None
         self._learning: asyncio.Task[None] | None = None
@@ -204,7 +206,7 @@ class Gateway:
             hostname=settings.hostname,
             tls=self._tls,
             roles=self.parts.realm.role_of,
-            spool=self._spool,
+            spool=partial(Spool, threshold=limits.spool_memory, directory=settings.spool_directory, host=memory),
             sessions=self._sessions,
             disk=self._disk,
             limits=build_limits(settings.session, self.parts),
@@ -233,6 +235,7 @@ class Gateway:
             task.cancel()
         self.parts.routes.close()
         await self._resolver.close()
+        self._burst.leave()
         if self._journal:
             await self._journal.close()
         self._disk.shutdown()
@@ -251,10 +254,6 @@ class Gateway:
             await self.parts.routes.learn()
             await asyncio.sleep(LEARN_INTERVAL)
 
-    def _spool(self) -> Spool:
-        limits = self._settings.limits
-        return Spool(threshold=limits.spool_memory, directory=self._settings.spool_directory, host=self._memory)
-
     def _record(self, record: Record) -> None:
         """Note what was done. A failure here must not become the sender's 451: the message would come again."""
         try:
@@ -266,6 +265,6 @@ class Gateway:
             log.exception("message %s could not be recorded", record.id)
 
 
-def _open_feed(settings: JournalSettings, sock: socket.socket, metrics: Metrics) -> Feed:
+def _open_feed(settings: JournalSettings, sock: socket.socket, metrics: Metrics, burst: Burst) -> Feed:
     digest = Glossary.of(FACTS).digest
-    return Feed(sock, glossary=digest, limit=settings.queue, on_drop=metrics.journal_entries_dropped)
+    return Feed(sock, glossary=digest, limit=settings.queue, on_drop=metrics.journal_entries_dropped, burst=burst)

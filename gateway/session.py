@@ -10,6 +10,7 @@ import logging
 import socket
 import ssl
 from enum import Enum
+from types import SimpleNamespace
 from typing import cast
 
 import aiosmtpd.smtp
@@ -17,6 +18,7 @@ from aiosmtpd.smtp import SMTP
 from msgspec.structs import replace
 
 from gateway.connection import Connection, Tls
+from gateway.reply import Reply
 from gateway.smtp import replies
 from gateway.smtp.caller import Caller
 from gateway.smtp.dialogue import Dialogue
@@ -43,7 +45,14 @@ class Phase(Enum):
     OVER = "only the connection is to be closed"
 
 
-class SmtpSession(SMTP):
+class Streamless(asyncio.StreamReaderProtocol):
+    """What aiosmtpd's class is based on, without the streams: nobody reads or writes by them."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """No stream is made."""
+
+
+class SmtpSession(SMTP, Streamless):
     """One client connection; `begin` takes it over."""
 
     def __init__(self, front: Front, caller: Caller, tls: ServerTls | None = None) -> None:
@@ -51,7 +60,6 @@ class SmtpSession(SMTP):
         # aiosmtpd's own constructor searches its class for methods, for each connection anew, which costs more than all
         # the rest of a session: what its connection_made needs is set here.
         self.loop = asyncio.get_running_loop()
-        asyncio.StreamReaderProtocol.__init__(self, None, loop=self.loop)  # type: ignore[arg-type]
         self.transport = None
         self._original_transport = None
         self._handler_coroutine = None
@@ -63,7 +71,8 @@ class SmtpSession(SMTP):
         self._plain: socket.socket | None = None  # the connection, while there is no TLS on it
         self._outbox = Outbox(self.loop, front.burst)
         self._inbox = Inbox(self.loop, before_waiting=self._outbox.flush)
-        self._watchdog = Watchdog(self.loop, self._timeout_cb)
+        self.data_received = self._inbox.receive  # type: ignore[method-assign]  # with no step between
+        self._watchdog = Watchdog(self.loop, self._timeout_cb, front.watch)
         self._dialogue = self._new_dialogue()
         self._phase = Phase.COMING
 
@@ -81,6 +90,7 @@ class SmtpSession(SMTP):
         finally:
             self._beginning = None
             if self._handler_coroutine is None and self._phase is not Phase.OVER:
+                self._watchdog.stop()
                 self._front.sessions.leave(self)
 
     # What the event loop tells.
@@ -89,10 +99,6 @@ class SmtpSession(SMTP):
         self._attach(cast(asyncio.Transport, transport))
         super().connection_made(transport)
 
-    def data_received(self, data: bytes) -> None:
-        if self._phase is not Phase.OVER:
-            self._inbox.receive(data)
-
     def eof_received(self) -> bool:
         """A half-closed client still gets its replies, and the message that it has sent is still handed on. Where it
         has sent nothing more, what is being asked for it leads nowhere."""
@@ -100,10 +106,13 @@ class SmtpSession(SMTP):
         if self._inbox.is_empty and not self._dialogue.has_whole_message:
             self._cancel()
         transport = self._outbox.transport
-        return self._phase is not Phase.OVER and transport is not None and transport.can_write_eof()
+        if self._phase is not Phase.OVER and transport is not None and transport.can_write_eof():
+            return True
+        self._outbox.flush_now()  # the connection is closed at once
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        asyncio.StreamReaderProtocol.connection_lost(self, error)  # aiosmtpd's would cancel a message in any case
+        """aiosmtpd's would cancel a message in any case."""
         self._outbox.transport = self.transport = None
         self._inbox.end()
         self._inbox.discard()
@@ -128,6 +137,7 @@ class SmtpSession(SMTP):
 
     def cut(self) -> None:
         if self._phase is Phase.OVER:
+            self._outbox.flush_now()
             self._abort()
         elif self._beginning is not None:
             self._beginning.cancel()
@@ -141,14 +151,20 @@ class SmtpSession(SMTP):
             return False
         return task.cancel()
 
+    # aiosmtpd notes the peer's address in its own session and makes its own envelope: nobody looks at either.
+    _create_session = SimpleNamespace  # type: ignore[assignment]
+
+    def _set_rset_state(self) -> None: ...
+
     def _reset_timeout(self, duration: float | None = None) -> None:
         """aiosmtpd's only timer is not set: the dialogue has deadlines of its own."""
 
     def _timeout_cb(self) -> None:
+        """Too late where we wait for the client. Else a deadline is that of a wait which is over, and means nothing."""
         if self._inbox.is_awaited:
             self._dialogue.farewell = replies.TIMED_OUT
             self._inbox.interrupt()
-        else:  # the client does not read, or does not close
+        elif self._outbox.is_awaited or self._phase is Phase.OVER:  # the client does not read, or does not close
             self._abort()
 
     # The life of a session.
@@ -156,9 +172,9 @@ class SmtpSession(SMTP):
     async def _handle_client(self) -> None:
         self._phase = Phase.TALKING
         try:
-            another = await self._dialogue.run(self._connection())
-            while another is not None:
-                another = await self._serve_another(another)
+            await self._dialogue.meet(self._connection())
+            while (another := await self._dialogue.talk()) is not None:
+                await self._serve_another(another)
         except (EndOfInput, Interrupted):
             pass
         except Exception:
@@ -183,15 +199,15 @@ class SmtpSession(SMTP):
             via=caller.via,
         )
 
-    async def _serve_another(self, client: Connection) -> Connection | None:
+    async def _serve_another(self, client: Connection) -> None:
         """The peer speaks for this client from now on: everything begins anew, with a banner."""
         await self._dialogue.end()
         self._dialogue = self._new_dialogue()
         refusal = self._front.sessions.serve_another(self, client.ip, client.role)
         if refusal is not None:
             self._dialogue.farewell = refusal
-            return None
-        return await self._dialogue.run_for(replace(client, id=self._dialogue.id, opened=self._front.clock()))
+        else:
+            await self._dialogue.meet_through(replace(client, id=self._dialogue.id, opened=self._front.clock()))
 
     def _new_dialogue(self) -> Dialogue:
         return Dialogue(
@@ -213,21 +229,21 @@ class SmtpSession(SMTP):
         finally:
             self._phase = Phase.OVER
             self._handler_coroutine = None  # one that was cancelled holds its frames, and with them us
-            self._close()
+            self._close(farewell)
 
-    def _close(self) -> None:
+    def _close(self, farewell: Reply | None) -> None:
         transport = self._outbox.transport
         if transport is None:
             self._front.sessions.leave(self)
             return
-        self._outbox.flush_now()
         self._watchdog.until(self.loop.time() + LINGER)
-        farewell = self._dialogue.farewell
         if farewell is None or farewell in AT_ONCE or self._inbox.has_ended or not transport.can_write_eof():
-            transport.close()
+            self.loop.call_soon(transport.close)  # behind what leaves at the end of this turn, ours and that of others
         else:  # closing with unread input would reset the connection, and the client might never read our last words
+            self._outbox.flush_now()
             self._inbox.discard()
             transport.write_eof()
+        self._inbox.end()
 
     def _note(self, what: str, why: str) -> None:
         log.info("%s (%s): %s: %s", self._dialogue.id, self._caller.ip, what, why)

@@ -23,12 +23,8 @@ def trace_fields(parts: Parts, subject: Subject, answers: Answers) -> tuple[byte
         now=parts.clock(),
         ident=subject.envelope.id,
     )
-    return authentication_results(parts, answers), *received_spf(parts, subject, answers), received
-
-
-def authentication_results(parts: Parts, answers: Answers) -> bytes:
-    """The one field that says so (RFC 8601)."""
-    return build(findings(parts, answers))
+    spf = received_spf(parts, subject, answers) if parts.received_spf else ()
+    return build(findings(parts, answers)), *spf, received
 
 
 def findings(parts: Parts, answers: Answers) -> AuthenticationResults:
@@ -38,9 +34,7 @@ def findings(parts: Parts, answers: Answers) -> AuthenticationResults:
 
 
 def received_spf(parts: Parts, subject: Subject, answers: Answers) -> tuple[bytes, ...]:
-    """The field that says what SPF found (RFC 7208 section 9.1), if it is wanted and SPF was checked."""
-    if not parts.received_spf:
-        return ()
+    """The field that says what SPF found (RFC 7208 section 9.1), if SPF was checked."""
     stated = trace(answers.results, subject.connection, subject.envelope, receiver=parts.identity)
     return (build_received_spf(stated),) if stated else ()
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gateway.authres.claim import apparent_name
 from gateway.authres.folding import field
 from gateway.message import Field, Stamped, split_fields
-from gateway.policy.verdict import Edits
+from gateway.policy.verdict import NO_EDITS, Edits
 
 SUBJECT = "subject"
 MAX_FIRST_LINE = 78  # octets, RFC 5322 section 2.1.1; above it the subject goes on in a line of its own
@@ -19,6 +19,8 @@ MAX_FIRST_LINE = 78  # octets, RFC 5322 section 2.1.1; above it the subject goes
 
 def edit(stamped: Stamped, edits: Edits) -> Stamped:
     """The message with the edits. Fields of ours stay as they are."""
+    if edits == NO_EDITS:  # as mostly
+        return stamped
     added = b"".join([field(name, value) for name, value in edits.added])
     if not (edits.removed or edits.prefix):
         return stamped.topped_with(added)

@@ -45,7 +45,7 @@ _QUOTED_PAIRS = str.maketrans({'"': r"\"", "\\": r"\\"})
 _COMMENT_CHARACTERS = str.maketrans("()\\", "[]/")  # many readers do not know escaped parentheses
 
 
-class Property(Struct, frozen=True):
+class Property(Struct, frozen=True, gc=False):
     """One propspec: Property("smtp", "mailfrom", "example.org"), RFC 8601 section 2.3."""
 
     ptype: str
@@ -53,7 +53,7 @@ class Property(Struct, frozen=True):
     value: str
 
 
-class MethodResult(Struct, frozen=True):
+class MethodResult(Struct, frozen=True, gc=False):
     """One resinfo: a method, its result word (RFC 8601 section 2.7), why, a comment for people, and what was looked
     at."""
 
@@ -64,20 +64,22 @@ class MethodResult(Struct, frozen=True):
     comment: str = ""
 
 
-class AuthenticationResults(Struct, frozen=True):
+class AuthenticationResults(Struct, frozen=True, gc=False):
     authserv_id: str
     results: tuple[MethodResult, ...]  # empty: "none"
 
 
-def build(results: AuthenticationResults) -> bytes:
+def build(results: AuthenticationResults, *, beginning: str = f"{NAME}:") -> bytes:
     """The whole field with its CRLF, in ASCII, one result a line. Raises ValueError where a word of ours (method,
     result, ptype, property) is no keyword; values may hold anything."""
-    return _built(f"{NAME}:", results)
+    lines = [_first_line(beginning, results.authserv_id)]
+    lines += [_of_signature(one) if one.method == "dkim" else _resinfo(one) for one in results.results] or [" none"]
+    return (";\r\n".join(lines) + "\r\n").encode("ascii")
 
 
 def build_arc(instance: int, results: AuthenticationResults) -> bytes:
     """As `build`, the ARC-Authentication-Results field of one ARC set (RFC 8617 section 4.1.1)."""
-    return _built(f"{ARC_NAME}: i={instance};", results)
+    return build(results, beginning=f"{ARC_NAME}: i={instance};")
 
 
 def clean(results: AuthenticationResults) -> AuthenticationResults:
@@ -114,12 +116,6 @@ def parse_arc(value: bytes) -> tuple[int, AuthenticationResults]:
     if not 1 <= len(instance) <= 2 or int(instance) == 0:
         raise AuthresError("the instance is no number from 1 to 50")
     return int(instance), _payload(scanner)
-
-
-def _built(beginning: str, results: AuthenticationResults) -> bytes:
-    lines = [_first_line(beginning, results.authserv_id)]
-    lines += [_of_signature(one) if one.method == "dkim" else _resinfo(one) for one in results.results] or [" none"]
-    return (";\r\n".join(lines) + "\r\n").encode("ascii")
 
 
 @lru_cache(64)
@@ -173,8 +169,9 @@ def _of_signature(result: MethodResult) -> str:
     comes again."""
     if not result.properties:
         return _resinfo(result)
-    before = _usually_stated(result.method, result.result, result.comment, result.reason, result.properties[:-1])
-    return fold(f"{before} {_propspec(result.properties[-1])}")
+    usual, last = result.properties[:-1], result.properties[-1]
+    lines, line = _begun(result.method, result.result, result.comment, result.reason, usual, last.ptype, last.name)
+    return lines + fold(line + _written(last.value, _pvalue_re))
 
 
 def _stated(method: str, result: str, comment: str, reason: str, properties: tuple[Property, ...]) -> str:
@@ -186,7 +183,14 @@ def _stated(method: str, result: str, comment: str, reason: str, properties: tup
     return " ".join([*parts, *map(_propspec, properties)])
 
 
-_usually_stated = lru_cache(REMEMBERED)(_stated)
+@lru_cache(REMEMBERED)
+def _begun(
+    method: str, result: str, comment: str, reason: str, properties: tuple[Property, ...], ptype: str, name: str
+) -> tuple[str, str]:
+    """All to the equals sign of the last property: the lines that are full, and the one that goes on."""
+    line = f"{_stated(method, result, comment, reason, properties)} {_keyword(ptype)}.{_keyword(name)}="
+    lines, line_end, last = fold(line).rpartition("\r\n")
+    return lines + line_end, last
 
 
 def _propspec(stated: Property) -> str:

@@ -1,7 +1,6 @@
 """Folding: turns a name and a text into a header field that no text can break out of (RFC 5322 section 2.2.3)."""
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 from gateway.printable import printable
@@ -15,13 +14,8 @@ _name_re = re.compile(r"[!-9;-~]+\Z")
 def field(name: str, text: str, *more: str) -> bytes:
     """One header field of ours, with its CRLF; each text of `more` begins a new line. Raises ValueError where `name`
     is not the name of a field."""
-    return clean_field([f"{_checked(name)}: {_line(text)}", *[f" {line}" for line in map(_line, more) if line]])
-
-
-def clean_field(lines: Iterable[str]) -> bytes:
-    """The field of lines that nothing is to be taken from: printable ASCII, with single spaces between short words. The
-    first has the name, each other begins with a space."""
-    return ("\r\n".join([fold(line) for line in lines]) + "\r\n").encode("ascii")
+    lines = [f"{_checked(name)}: {_line(text)}", *[f" {line}" for line in map(_line, more) if line]]
+    return ("\r\n".join(map(fold, lines)) + "\r\n").encode("ascii")
 
 
 @lru_cache(256)

@@ -35,11 +35,6 @@ def spam_fields(*, score: float, required: float, symbols: Iterable[str]) -> byt
     )
 
 
-def unscored_field(why: str) -> bytes:
-    """In place of the X-Spam-* fields: a message without a score is not one that scored nothing."""
-    return _usual_field("X-Mailward-Unscored", why)
-
-
 @lru_cache(256)
 def _verdict_field(action: Action, hits: tuple[Hit, ...]) -> bytes:
     """The rules that asked for what was done, by their ids; or for more, where the site has switched to tagging
@@ -55,10 +50,12 @@ _FIELD_OF = {Action.TAG: "X-Mailward-Tag", Action.QUARANTINE: "X-Mailward-Quaran
 
 
 def _score_fields(facts: Facts, unscanned_by: str) -> bytes:
+    """Those of a message without a score say so: it is not one that scored nothing."""
     result = facts.get("spam.result", "unavailable")
     score, required, symbols = facts.get("spam.score"), facts.get("spam.required"), facts.get("spam.symbols")
     if result != "scored" or not isinstance(score, int | float) or not isinstance(required, int | float):
-        return unscored_field(f"{result}: {unscanned_by}" if unscanned_by and result == EXEMPT else str(result))
+        why = f"{result}: {unscanned_by}" if unscanned_by and result == EXEMPT else str(result)
+        return _usual_field("X-Mailward-Unscored", why)
     return spam_fields(score=score, required=required, symbols=symbols if isinstance(symbols, tuple) else ())
 
 

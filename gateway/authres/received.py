@@ -8,11 +8,10 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
 
-from gateway.authres.folding import clean_field, plain
+from gateway.authres.folding import fold, plain
 from gateway.connection import Connection, Tls
-from gateway.envelope import Envelope
+from gateway.envelope import Address, Envelope
 from gateway.message import Field, Message
 
 NAME = "Received"
@@ -20,6 +19,7 @@ SOFTWARE = "Mailward"
 UNKNOWN = "unknown"  # in place of a name: none was given, or the reverse name is missing or not confirmed
 
 MAX_NAME = 255  # characters, RFC 5321 section 4.5.3.1.2; what else is shown is shorter
+REMEMBERED = 512  # clients, and recipients, of 4 KB each at most: most come again
 
 _unnamelike_re = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _plain_recipient_re = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,255}\Z")
@@ -36,18 +36,15 @@ def received_field(
     """Our Received field. `client_name` is the client's confirmed reverse name or ""; `now` is Unix time; `ident` is
     the id under which the log has the message.
 
-    Each part is namelike, an address as `_literal` or `_for` has it, or a word of ours.
+    Each part is namelike, an address as `_literal` or `_for` has it, or a word of ours. Only a single recipient is
+    named, since others could be blind copies (RFC 5321 section 7.6).
     """
-    client = f"{namelike(client_name) or UNKNOWN} [{_literal(connection.ip)}]"
-    protocol, recipient, date = _protocol(connection, envelope), _for(envelope), _date(int(now))
-    return clean_field(
-        (
-            f"{NAME}: from {namelike(connection.helo) or UNKNOWN} ({client})",
-            *((_using(connection.tls),) if connection.tls else ()),
-            f" by {namelike(hostname)} ({SOFTWARE}) with {protocol} id {namelike(ident)}{'' if recipient else ';'}",
-            f" {recipient}; {date}" if recipient else f" {date}",
-        )
-    )
+    client = _from(connection.helo, client_name, str(connection.ip), connection.tls)
+    protocol = _international(connection) if envelope.smtputf8 else connection.protocol
+    by, date = f"{_by(hostname, protocol)} {namelike(ident)}", _date(int(now))
+    recipient = _for(envelope.recipients[0].address) if len(envelope.recipients) == 1 else ""
+    lines = (fold(by), fold(f" {recipient}; {date}")) if recipient else (fold(f"{by};"), f" {date}")
+    return "\r\n".join((client, *lines, "")).encode("ascii")
 
 
 def receipt_ident(field: Field, hostname: str) -> str | None:
@@ -82,27 +79,33 @@ def _date(second: int) -> str:
     return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
-def _literal(ip: IPv4Address | IPv6Address) -> str:
+@lru_cache(REMEMBERED)
+def _from(helo: str, client_name: str, ip: str, tls: Tls | None) -> str:
+    lines = [f"{NAME}: from {namelike(helo) or UNKNOWN} ({namelike(client_name) or UNKNOWN} [{_literal(ip)}])"]
+    if tls:
+        lines.append(
+            f" (using {namelike(tls.version)} with cipher {namelike(tls.cipher)} ({tls.bits}/{tls.bits} bits))"
+        )
+    return "\r\n".join(map(fold, lines))
+
+
+def _literal(ip: str) -> str:
     """An IPv6 address may have a zone, which is any text (RFC 4007 section 11)."""
-    return plain(f"IPv6:{ip}")[:MAX_NAME] if isinstance(ip, IPv6Address) else str(ip)
+    return plain(f"IPv6:{ip}")[:MAX_NAME] if ":" in ip else ip
 
 
-@lru_cache(64)
-def _using(tls: Tls) -> str:
-    return f" (using {namelike(tls.version)} with cipher {namelike(tls.cipher)} ({tls.bits}/{tls.bits} bits))"
+@lru_cache(16)
+def _by(hostname: str, protocol: str) -> str:
+    """There is one name of ours, and there are five protocols."""
+    return f" by {namelike(hostname)} ({SOFTWARE}) with {protocol} id"
 
 
-def _protocol(connection: Connection, envelope: Envelope) -> str:
-    """The "with" word (RFC 3848, RFC 6531 section 4.3)."""
-    if envelope.smtputf8:
-        return "UTF8SMTPS" if connection.tls else "UTF8SMTP"
-    return connection.protocol
+def _international(connection: Connection) -> str:
+    """The "with" word of RFC 6531 section 4.3."""
+    return "UTF8SMTPS" if connection.tls else "UTF8SMTP"
 
 
-def _for(envelope: Envelope) -> str:
-    """Only a single recipient is named, since others could be blind copies (RFC 5321 section 7.6), and only if no
-    reader can stumble over the address."""
-    if len(envelope.recipients) != 1:
-        return ""
-    address = str(envelope.recipients[0].address)
-    return f"for <{address}>" if _plain_recipient_re.match(address) else ""
+@lru_cache(REMEMBERED)
+def _for(address: Address) -> str:
+    """Nothing where a reader could stumble over the address."""
+    return f"for <{address}>" if _plain_recipient_re.match(str(address)) else ""

@@ -3,7 +3,8 @@
 No other octet changes.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import re
+from collections.abc import Callable, Sequence, Set
 
 from gateway.authres.claim import (
     ARC_AUTHENTICATION_RESULTS,
@@ -15,6 +16,8 @@ from gateway.authres.claim import (
     claims_us,
 )
 from gateway.message import Field, Message, Stamped
+
+_ours_re = re.compile("|".join(OUR_PREFIXES))
 
 
 def stamp(message: Message, *, authserv_id: str, ours: Sequence[bytes]) -> Stamped:
@@ -45,13 +48,14 @@ def _may_mislead(field: Field) -> bool:
     return name in _MISLEADING or name.startswith(OUR_PREFIXES)
 
 
-def _with_top(top: bytes, message: Message, suspect: Collection[str], is_unwanted: Callable[[Field], bool]) -> Stamped:
-    """Only fields with `suspect` names, or names of ours, are looked at: most mail has none."""
-    doubtful = {name for name in message.by_name if name in suspect or name.startswith(OUR_PREFIXES)}
-    kept = [field.raw for field in message.fields if not (field.name in doubtful and is_unwanted(field))]
-    if kept and kept[0][:1] in (b" ", b"\t"):
-        del kept[0]
-    return Stamped(header=top + b"".join(kept), message=message, ours=len(top))
+def _with_top(top: bytes, message: Message, suspect: Set[str], is_unwanted: Callable[[Field], bool]) -> Stamped:
+    """Where none of the names is one of `suspect`, or like one of ours, no field is looked at: so in most mail."""
+    kept: Sequence[Field] = message.fields
+    if not suspect.isdisjoint(message.by_name) or _ours_re.search("\n".join(message.by_name)):
+        kept = [field for field in kept if not is_unwanted(field)]
+        if kept and kept[0].raw[:1] in (b" ", b"\t"):
+            del kept[0]
+    return Stamped(header=b"".join([top, *[field.raw for field in kept]]), message=message, ours=len(top))
 
 
 _CLAIMS = {AUTHENTICATION_RESULTS: claims_us, RECEIVED_SPF: claims_our_receipt}

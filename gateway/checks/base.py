@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.author import Author
 from gateway.authres.field import MethodResult
@@ -46,15 +47,7 @@ class Subject(Struct, frozen=True):
 
     def knowing(self, results: Mapping[str, Result]) -> "Subject":
         """The same for checks that see what those of the waves before have found."""
-        return Subject(
-            connection=self.connection,
-            envelope=self.envelope,
-            message=self.message,
-            author=self.author,
-            copy=self.copy,
-            results=results,
-            unscanned_by=self.unscanned_by,
-        )
+        return replace(self, results=results)
 
 
 class Check(Protocol):

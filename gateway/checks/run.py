@@ -1,7 +1,7 @@
 """Runs checks: turns a wave of them and a subject into their answers, whatever happens inside them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from msgspec import Struct, field
@@ -36,19 +36,22 @@ class Answers(Struct, frozen=True):
 NO_ANSWERS = Answers()
 
 
+# The name of a check, what tells its answer where that need not be waited for, and the check.
+Asked = tuple[str, Callable[[Subject], Result | None] | None, Check]
+
+
 class Wave(Struct, frozen=True):
     """Checks that are asked at once, and the seconds that each has to answer."""
 
     checks: tuple[Check, ...]
     seconds: float
-    asked: tuple[tuple[PromptCheck | None, Check], ...] = ()  # each check, first as what can answer without waiting
+    asked: tuple[Asked, ...] = ()  # in the order of the checks
     declared: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the facts of each check, by its name
 
     def __post_init__(self) -> None:
         declared = {check.name: frozenset(fact.name for fact in check.facts) for check in self.checks}
         force_setattr(self, "declared", declared)
-        asked = tuple((check if isinstance(check, PromptCheck) else None, check) for check in self.checks)
-        force_setattr(self, "asked", asked)
+        force_setattr(self, "asked", tuple(map(_asked, self.checks)))
 
 
 async def run_wave(wave: Wave, subject: Subject, before: Answers = NO_ANSWERS) -> Answers:
@@ -82,23 +85,27 @@ async def run_check(check: Check, subject: Subject, seconds: float) -> Answers:
 def ask_known(wave: Wave, subject: Subject, before: Answers = NO_ANSWERS) -> tuple[Answers, list[Check]]:
     """What those checks of a wave found that need not be waited for, behind what those before did; and the others. All
     in one function: it is called five times for a message, and mostly for one check."""
-    results, milliseconds = dict(before.results), dict(before.milliseconds)
+    results, milliseconds = {**before.results}, {**before.milliseconds}
     left: list[Check] = []
     started = perf_counter()
-    for prompt, check in wave.asked:
+    for name, known, check in wave.asked:
         try:
-            result = prompt.known(subject) if prompt else None
+            result = known(subject) if known else None
         except Exception:
-            log.exception(BROKEN, check.name, subject.envelope.id)
-            result = Unavailable(check=check.name, reason="internal error")
+            log.exception(BROKEN, name, subject.envelope.id)
+            result = Unavailable(check=name, reason="internal error")
         ended = perf_counter()
         if result is None:
             left.append(check)
         else:
-            results[check.name] = result
-            milliseconds[check.name] = (ended - started) * 1e3
+            results[name] = result
+            milliseconds[name] = (ended - started) * 1e3
         started = ended
     return Answers(results, milliseconds), left
+
+
+def _asked(check: Check) -> Asked:
+    return check.name, check.known if isinstance(check, PromptCheck) else None, check
 
 
 def in_order(wave: Wave, answers: Answers) -> Answers:

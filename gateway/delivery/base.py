@@ -1,6 +1,5 @@
 """What a next hop is: the place that a message is handed to while its sender waits."""
 
-from collections.abc import Set
 from typing import Protocol
 
 from gateway.connection import Connection
@@ -39,7 +38,7 @@ class NextHop(Protocol):
     """False where recipients could fare differently after DATA (LMTP, no live verification): one at a time."""
 
     @property
-    def carries(self) -> Set[str]:
+    def carries(self) -> frozenset[str]:
         """The extensions, by their keyword for EHLO, that it is known to have at this time."""
         ...
 

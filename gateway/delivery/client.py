@@ -50,7 +50,7 @@ class Client:
         self._wire = wire
         self._terms = terms
         self._owed = 0  # answers to RSET, which nobody waited for
-        self._midway = False  # something was sent whose answer was not taken
+        self._midway = False  # something was sent whose answer was not taken, or a message was begun
         self._refusals = 0
         self._resets = 0
         self.limit = wire.limit
@@ -69,7 +69,7 @@ class Client:
     def usable(self) -> bool:
         """Another transaction can be begun, as far as is known here."""
         wire = self._wire
-        return wire.is_open and not self._midway and not self.committed and len(wire.unread) <= self._owed
+        return wire.is_open and not self._midway and len(wire.unread) <= self._owed
 
     @property
     def tired(self) -> bool:
@@ -81,10 +81,11 @@ class Client:
         if self._owed:
             await self._settle()
         self._midway = True
-        if "PIPELINING" in self.capabilities:
-            answers = self._looked_at(await self._ask(b"".join(commands), len(commands)))
+        if len(commands) == 1 or "PIPELINING" in self.capabilities:
+            await self._ask(b"".join(commands), len(commands))
+            answers = self._taken(len(commands))
         else:
-            answers = [self._looked_at(await self._ask(command, 1))[0] for command in commands]
+            answers = [await self._ask_alone(command) for command in commands]
         self._midway = False
         if self.in_transaction:
             self.is_fresh = False
@@ -110,7 +111,7 @@ class Client:
             if piece:
                 await self._push(piece)
             if self._wire.unread:
-                return self._looked_at(self._wire.taken(1))[0]
+                return self._taken(1)[0]
             piece = following
         self._wire.write(piece)
         self.committed = True
@@ -118,7 +119,8 @@ class Client:
 
     async def final_answers(self, count: int, *, within: float) -> list[Answer]:
         """Take what is said after the final dot: one answer, or with LMTP one for each recipient."""
-        answers = self._looked_at(await self._wire.answers(count, within=within))
+        await self._wire.come(count, within=within)
+        answers = self._taken(count)
         self.committed = self._midway = self.in_transaction = False
         self.messages += 1
         failures = [answer for answer in answers if not answer.is_success]
@@ -143,19 +145,23 @@ class Client:
 
     async def _settle(self) -> None:
         """Take the answers that are owed, before those to what is asked next."""
-        answers = await self._take(self._owed)
-        self._owed = 0
+        await self._wire.come(self._owed, within=self._terms.command)
+        answers, self._owed = self._taken(self._owed), 0
         if not all(answer.is_success for answer in answers):
             raise Broken(Failure.LOST, f"RSET was answered {answers[-1]}")
 
-    def _ask(self, octets: bytes, count: int) -> Awaitable[list[Answer]]:
-        """Raises Broken where an answer is here already: it is none to what is asked next, and all that follow would
-        be taken for answers to something else."""
+    def _ask(self, octets: bytes, count: int) -> Awaitable[None]:
+        """Send commands and wait for so many answers. Raises Broken where an answer is here already: it is none to what
+        is asked next, and all that follow would be taken for answers to something else."""
         if self._wire.unread:
-            (answer,) = self._looked_at(self._wire.taken(1))
+            (answer,) = self._taken(1)
             raise Broken(Failure.UNEXPECTED, f"{answer} came unasked")
         self._wire.write(octets)
-        return self._wire.answers(count, within=self._terms.command)
+        return self._wire.come(count, within=self._terms.command)
+
+    async def _ask_alone(self, command: bytes) -> Answer:
+        await self._ask(command, 1)
+        return self._taken(1)[0]
 
     async def _push(self, piece: bytes) -> None:
         """Write octets of a message. Raises Broken, but not where an answer came before the connection ended."""
@@ -166,10 +172,11 @@ class Client:
             if not self._wire.unread:
                 raise
 
-    async def _take(self, count: int) -> list[Answer]:
-        return self._looked_at(await self._wire.answers(count, within=self._terms.command))
-
-    def _looked_at(self, answers: list[Answer]) -> list[Answer]:
+    def _taken(self, count: int) -> list[Answer]:
+        """The next `count` answers, which are here."""
+        unread = self._wire.unread
+        answers = unread[:count]
+        del unread[:count]
         for answer in answers:
             if answer.code >= 400:
                 if answer.code == 421:
@@ -185,7 +192,8 @@ class Client:
 
     async def greet(self) -> None:
         """Take the banner, say EHLO, and begin TLS where it is due."""
-        (banner,) = await self._take(1)
+        await self._wire.come(1, within=self._terms.command)
+        (banner,) = self._taken(1)
         self._expect_success(Step.BANNER, banner)
         await self.hello()
         await self._secure()

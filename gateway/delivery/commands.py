@@ -20,7 +20,9 @@ from gateway.envelope import BodyType, Envelope, Recipient
 MAX_COMMAND = 512  # octets with the CRLF: RFC 5321 section 4.5.3.1.4, and the limit of XFORWARD
 MAX_VALUE = 255  # octets of an XFORWARD or XCLIENT attribute, as Postfix takes them
 KEPT_NAMES = 512  # of clients, as they are encoded: most come again, also as HELO
+KEPT_FORMS = 8  # of XFORWARD and XCLIENT: a server takes the same attributes each time
 UNAVAILABLE = "[UNAVAILABLE]"
+ATTRIBUTES = frozenset({"NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE"})
 
 _line_re = re.compile(r"[^\x00-\x1f\x7f]*\Z")
 _not_xtext_re = re.compile(r"[^!-*,-<>-~]")
@@ -68,29 +70,32 @@ def declared(envelope: Envelope) -> Wording:
 
 def is_ascii(envelope: Envelope) -> bool:
     """No address of the envelope needs SMTPUTF8."""
-    return envelope.reverse_path.isascii() and all(recipient.address.is_ascii for recipient in envelope.recipients)
+    sender = envelope.sender
+    return (sender is None or sender.is_ascii) and False not in [one.address.is_ascii for one in envelope.recipients]
 
 
 def mail(envelope: Envelope, wording: Wording, size: int | None, offered: Capabilities) -> bytes:
     """MAIL FROM with the parameters that are due."""
-    parameters = []
+    line = f"MAIL FROM:<{envelope.reverse_path}>"
     if size is not None and "SIZE" in offered:
-        parameters.append(f"SIZE={size}")
+        line += f" SIZE={size}"
     if wording >= Wording.EIGHT_BIT and "8BITMIME" in offered:
-        parameters.append("BODY=8BITMIME")
+        line += " BODY=8BITMIME"
     if wording is Wording.UTF8 and "SMTPUTF8" in offered:
-        parameters.append("SMTPUTF8")
+        line += " SMTPUTF8"
     if envelope.requiretls and "REQUIRETLS" in offered:
-        parameters.append("REQUIRETLS")
-    if "DSN" in offered:
-        parameters += filter(_mail_parameter_re.match, envelope.parameters)
-    return _line(f"MAIL FROM:<{envelope.reverse_path}>", *parameters)
+        line += " REQUIRETLS"
+    if envelope.parameters and "DSN" in offered:
+        line = " ".join((line, *filter(_mail_parameter_re.match, envelope.parameters)))
+    return _line(line)
 
 
 def rcpt(recipient: Recipient, offered: Capabilities) -> bytes:
     """RCPT TO, with NOTIFY and ORCPT if DSN is offered."""
-    parameters = filter(_rcpt_parameter_re.match, recipient.parameters) if "DSN" in offered else ()
-    return _line(f"RCPT TO:<{recipient.address}>", *parameters)
+    line = f"RCPT TO:<{recipient.address}>"
+    if recipient.parameters and "DSN" in offered:
+        line = " ".join((line, *filter(_rcpt_parameter_re.match, recipient.parameters)))
+    return _line(line)
 
 
 def xforward(client: Client, offered: Capabilities) -> tuple[bytes, ...]:
@@ -109,23 +114,30 @@ def xtext(text: str) -> str:
 
 
 def _packed(verb: str, client: Client, taken: tuple[str, ...]) -> tuple[bytes, ...]:
-    if not taken:
+    form = _form(verb, taken) if taken else ""
+    if not form:
         return ()
-    attributes = client.attributes
-    words = [f" {name}={attributes[name]}" for name in taken if name in attributes]
-    whole = verb + "".join(words)
+    whole = form % client.attributes
     if len(whole) <= MAX_COMMAND - 2:  # as mostly
-        return (_line(whole),) if words else ()
-    return tuple(map(_line, _spread(verb, words)))
+        return (f"{whole}\r\n".encode(),)  # no value needs to be looked at again: all are xtext or of our making
+    return tuple(map(_line, _spread(whole)))
 
 
-def _spread(verb: str, words: list[str]) -> Iterator[str]:
+@lru_cache(KEPT_FORMS)
+def _form(verb: str, taken: tuple[str, ...]) -> str:
+    """The command with a place for each attribute that is taken; "" where there is none."""
+    words = [f"{name}=%({name})s" for name in taken if name in ATTRIBUTES]
+    return " ".join((verb, *words)) if words else ""
+
+
+def _spread(whole: str) -> Iterator[str]:
+    verb, *words = whole.split(" ")
     line = verb
     for word in words:
-        if len(line) + len(word) > MAX_COMMAND - 2:
+        if len(line) + 1 + len(word) > MAX_COMMAND - 2:
             yield line
             line = verb
-        line += word
+        line += f" {word}"
     yield line
 
 
@@ -139,15 +151,14 @@ _name = lru_cache(KEPT_NAMES)(_encoded)
 
 
 def _address(ip: IPv4Address | IPv6Address) -> str:
-    return f"IPV6:{ip}" if ip.version == 6 else str(ip)
+    return f"IPV6:{xtext(str(ip))}" if ip.version == 6 else str(ip)  # a scope may be anything
 
 
 def _hexchar(match: re.Match[str]) -> str:
     return "".join(f"+{octet:02X}" for octet in match[0].encode())
 
 
-def _line(*words: str) -> bytes:
-    line = " ".join(words)
+def _line(line: str) -> bytes:
     if not line.isprintable() and _line_re.match(line) is None:  # the first is told in a third of the time
         raise ValueError(f"a control character stands in the command {line!r}")
     return f"{line}\r\n".encode()

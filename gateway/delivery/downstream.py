@@ -5,9 +5,8 @@ is then left, and after the verdict MAIL and RCPT are replayed in one pipeline. 
 answers.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -83,15 +82,26 @@ class SmtpRoute:
         self.name = name
         self.pool = pool
         self.manner = manner
+        self.hold = manner.patience.hold
         self.network_of = network_of
         self.shares_transactions = manner.protocol is Protocol.SMTP and manner.verification is Verification.LIVE
 
     @property
-    def carries(self) -> Set[str]:
+    def carries(self) -> frozenset[str]:
         return self.pool.learned.carries
 
     def open(self, connection: Connection, envelope: Envelope, client_name: str) -> "SmtpDelivery":
         return SmtpDelivery(self, commands.Client(connection, client_name, envelope.id), envelope)
+
+    def turn_of(self, client: commands.Client) -> str:
+        return self.network_of(client.connection.ip)
+
+    def prepare(self, client: commands.Client, session: Client) -> Awaitable[None] | None:
+        """XCLIENT, where it is the way to name the client."""
+        offered = session.capabilities
+        if self.manner.identify is Identify.AUTO and offered.xclient and not offered.xforward:
+            return session.become(commands.xclient(client, offered))
+        return None
 
 
 class SmtpDelivery:
@@ -102,13 +112,8 @@ class SmtpDelivery:
         self._manner = route.manner
         self._client = client
         self._envelope = envelope  # as it was at MAIL
-        self._lease = Lease(
-            route.pool,
-            client=route.network_of(client.connection.ip),
-            hold=route.manner.patience.hold,
-            prepare=partial(_identify, client, route.manner.identify),  # no method of ours: it would be a cycle
-        )
-        self._accepted: list[Recipient] = []  # by the transaction that the session is in
+        self._lease = Lease(route, client)
+        self._accepted: tuple[Recipient, ...] = ()  # by the transaction that the session is in
         self._mail_refusal: Reply | None = None
 
     async def recipient(self, recipient: Recipient) -> Reply:
@@ -129,8 +134,8 @@ class SmtpDelivery:
     async def send(self, envelope: Envelope, stamped: Stamped, *, spent: float = 0.0) -> Outcome:
         try:
             self._lease.unhold()
-            ends = asyncio.get_running_loop().time() + self._manner.patience.transfer - spent
-            refusal = await self._lease.run(partial(self._hand_over, envelope, stamped), ends=ends)
+            within = self._manner.patience.transfer - spent
+            refusal = await self._lease.run(partial(self._hand_over, envelope, stamped), within=within)
             return refusal or await self._conclude(envelope)
         except (Broken, TimeoutError) as error:
             return self._failed(error)
@@ -148,14 +153,14 @@ class SmtpDelivery:
             return outcome.NO_UTF8_ADDRESS
         opening: tuple[bytes, ...] = ()
         if not session.in_transaction:
-            self._accepted.clear()
+            self._accepted = ()
             opening = self._opening(self._envelope, commands.declared(self._envelope), self._envelope.size, offered)
         *before, answer = await session.transact((*opening, commands.rcpt(recipient, offered)))
         if before and not before[-1].is_success:
             self._mail_refusal = outcome.to_sender(Step.MAIL, before[-1])
             return self._mail_refusal
         if answer.is_success:
-            self._accepted.append(recipient)
+            self._accepted = (*self._accepted, recipient)
             return RECIPIENT_OK
         return outcome.to_sender(Step.RCPT, answer)
 
@@ -203,7 +208,7 @@ class SmtpDelivery:
 
     def _is_held_for(self, envelope: Envelope, need: Wording, session: Client) -> bool:
         """The session is in the transaction that is now to be sent."""
-        in_transaction = session.in_transaction and tuple(self._accepted) == envelope.recipients
+        in_transaction = session.in_transaction and self._accepted == envelope.recipients
         return in_transaction and need <= commands.declared(self._envelope)
 
     def _failed(self, error: Broken | TimeoutError) -> Outcome:
@@ -214,14 +219,6 @@ class SmtpDelivery:
         next_hop = session.name if session else self._route.name
         _log.warning("%s: message %s: %s: %s", next_hop, self._client.ident, failure, error)
         return outcome.failed(failure, next_hop=next_hop, detail=str(error))
-
-
-def _identify(client: commands.Client, way: Identify, session: Client) -> Awaitable[None] | None:
-    """XCLIENT, where it is the way to name the client."""
-    offered = session.capabilities
-    if way is Identify.AUTO and offered.xclient and not offered.xforward:
-        return session.become(commands.xclient(client, offered))
-    return None
 
 
 async def _transmit(stamped: Stamped, session: Client) -> Outcome | None:

@@ -47,12 +47,18 @@ class Pool:
         self._idle: dict[Client, float] = {}  # until when each is kept; the last was used last
         counts = HostCounts(region)
         self._places = Places(counts, f"connections of route {name}", bounds.connections)
-        self._holds = Places(counts, f"held by route {name}", bounds.held)
+        holds = Places(counts, f"held by route {name}", bounds.held)
+        self.hold = holds.take  # asks to keep a session while a sender makes up its mind; false where too many do so
+        self.unhold = holds.leave
         self._line = Line[Client | Places](region, f"route {name}")
         self._dead = {endpoint: HostMark(region, str(endpoint)) for endpoint in endpoints}
         self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
         self.learned = Learned(endpoints, terms)
+
+    def take_idle(self) -> Client | None:
+        """A session that waits, where nobody's turn is before."""
+        return None if self._line.is_awaited else self._idle_session()
 
     async def take(self, client: str) -> Client:
         """A session that waits, else a new one. `client` names whose turn it is where all are in use. Raises Broken."""
@@ -72,20 +78,14 @@ class Pool:
 
     def give_back(self, client: Client) -> None:
         """End the use of a session: it is kept if it can serve again, else closed."""
-        if self._closed or not client.usable or client.is_personal or self._is_spent(client):
+        now = time.monotonic()
+        if self._closed or not client.usable or client.is_personal or self._is_spent(client, now):
             return self._close(client)
         if client.in_transaction:
             client.reset()
-        self._idle[client] = time.monotonic() + self._bounds.idle
+        self._idle[client] = now + self._bounds.idle
         self._line.released()
         return self._give_way()
-
-    def hold(self) -> bool:
-        """Ask to keep a session while a sender makes up its mind; false where too many do so already."""
-        return self._holds.take()
-
-    def unhold(self) -> None:
-        self._holds.leave()
 
     def close(self) -> None:
         """Close what waits now, and each session that is in use when it comes back."""
@@ -93,13 +93,16 @@ class Pool:
         self._drop_idle()
 
     def _idle_or_place(self) -> Client | Places | None:
+        return self._idle_session() or self._place()
+
+    def _idle_session(self) -> Client | None:
         while self._idle:
             client, _ = self._idle.popitem()
             if client.usable:
                 return client
             client.close()
             self._places.leave()
-        return self._place()
+        return None
 
     def _place(self) -> Places | None:
         return self._places if self._places.take() else None
@@ -140,9 +143,9 @@ class Pool:
         now = time.monotonic()
         return sorted(self._endpoints, key=lambda endpoint: self._dead[endpoint].retry_at > now)
 
-    def _is_spent(self, client: Client) -> bool:
+    def _is_spent(self, client: Client, now: float) -> bool:
         bounds = self._bounds
-        return client.tired or client.messages >= bounds.messages or time.monotonic() - client.born >= bounds.age
+        return client.tired or client.messages >= bounds.messages or now - client.born >= bounds.age
 
     def _drop_idle(self) -> None:
         while self._idle:

@@ -1,9 +1,11 @@
 """Routes: turns the configuration of next hops into the next hop of a domain."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
+from functools import reduce
 from ipaddress import IPv4Address, IPv6Address
+from operator import and_
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -50,6 +52,8 @@ class _Table(Struct, frozen=True):
         return (*self.of_domains.values(), *((self.default,) if self.default else ()))
 
     def hop_for(self, domain: str) -> NextHop | None:
+        """The next hop of a domain in lower case, which must be one of ours: no route says that mail is accepted.
+        "example.org" stands for itself, ".example.org" for every name below it, the longest first."""
         return configured_for(domain, self.of_domains) or self.default
 
 
@@ -58,15 +62,10 @@ class Routes:
     mail."""
 
     def __init__(self, table: _Table, by_rules: Mapping[str, _Table], pools: Iterable[Pool]) -> None:
-        self._table = table
+        self.hop_for = table.hop_for
         self._by_rules = by_rules  # those that rules may choose, by their name
         self._pools = tuple(pools)
         self._all = tuple({id(hop): hop for each in (table, *by_rules.values()) for hop in each.hops}.values())
-
-    def hop_for(self, domain: str) -> NextHop | None:
-        """The next hop of a domain in lower case, which must be one of ours: no route says that mail is accepted.
-        "example.org" stands for itself, ".example.org" for every name below it, the longest first."""
-        return self._table.hop_for(domain)
 
     def named(self, name: str, domain: str) -> NextHop | None:
         """The next hop of that name, which a rule chose for mail to that domain; verified live where the domain is."""
@@ -74,9 +73,9 @@ class Routes:
         return table.hop_for(domain) if table else None
 
     @property
-    def carries(self) -> Set[str]:
+    def carries(self) -> frozenset[str]:
         """The extensions, by their keyword for EHLO, that every next hop is known to have at this time."""
-        return frozenset.intersection(*(frozenset(hop.carries) for hop in self._all)) if self._all else frozenset()
+        return reduce(and_, [hop.carries for hop in self._all]) if self._all else frozenset()
 
     @property
     def are_one(self) -> bool:

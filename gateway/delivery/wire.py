@@ -2,10 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import cast
 
-from gateway.delivery.answer import Answer, AnswerError, AnswerReader
+from gateway.delivery.answer import AnswerError, AnswerReader
 from gateway.delivery.endpoint import Endpoint
 from gateway.delivery.outcome import Failure
 from gateway.system.burst import Burst
@@ -30,8 +30,9 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = AnswerReader()
         self._watchdog = Watchdog(loop, self._expire)
-        self._patience = 0.0  # seconds, of who waits for an answer
         self._waiter: asyncio.Future[None] | None = None
+        self._awaited = 0  # answers that it waits for
+        self._patience = 0.0  # seconds, for these
         self._writable: asyncio.Future[None] | None = None
         self._limit = NEVER
         self._over: Callable[[], None] | None = None
@@ -60,24 +61,16 @@ class Wire(asyncio.Protocol):
         await (asyncio.sleep(0) if self._writable is None else self._writable)
         self._standing()
 
-    async def answers(self, count: int, *, within: float) -> list[Answer]:
-        """Take the next `count` answers. Raises Broken when the connection ends before them, and when they are not here
-        in so many seconds."""
-        unread, deadline, self._patience = self.unread, self.now() + within, within
-        while len(unread) < count:
-            if self.broken is not None:
-                self._standing()
-            self._watchdog.until(min(deadline, self._limit))
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        return self.taken(count)
-
-    def taken(self, count: int) -> list[Answer]:
-        """The next `count` answers, which are here."""
-        unread = self.unread
-        answers = unread[:count]
-        del unread[:count]
-        return answers
+    def come(self, count: int, *, within: float) -> Awaitable[None]:
+        """Wait until `count` answers are unread. Raises Broken when the connection ends before them, and when they are
+        not here in so many seconds."""
+        waiter = self._waiter = self._loop.create_future()
+        self._awaited, self._patience = count, within
+        deadline = self.now() + within
+        self._watchdog.until(deadline if deadline < self._limit else self._limit)
+        if self.unread or self.broken is not None:  # as is seldom known before it is waited for
+            self._tell()
+        return waiter
 
     async def start_tls(self, context: ssl.SSLContext, name: str | None, *, within: float) -> None:
         """Turn the connection into a TLS one. What came in the clear behind the answer to STARTTLS is an attack."""
@@ -116,7 +109,7 @@ class Wire(asyncio.Protocol):
         except AnswerError as error:
             self._break(Broken(Failure.GARBLED, str(error)))
             self.abort()
-        self._wake(self._waiter)
+        self._tell()
 
     def eof_received(self) -> None:
         self._break(Broken(Failure.LOST, "the other side ended the connection"))
@@ -128,8 +121,9 @@ class Wire(asyncio.Protocol):
         self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        self._wake(self._writable)
-        self._writable = None
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     def _standing(self) -> asyncio.Transport:
         """Raises Broken where what is written now goes nowhere."""
@@ -153,16 +147,24 @@ class Wire(asyncio.Protocol):
     def _break(self, broken: Broken) -> None:
         self.broken = self.broken or broken
         self._watchdog.stop()
-        self._wake(self._waiter)
-        self._wake(self._writable)
+        self._tell()
+        self.resume_writing()
         over, self._over = self._over, None
         if over is not None:
             over()
 
-    @staticmethod
-    def _wake(future: asyncio.Future[None] | None) -> None:
-        if future is not None and not future.done():
-            future.set_result(None)
+    def _tell(self) -> None:
+        """Wake who waits for answers once these are here, or will never be."""
+        broken, are_here = self.broken, len(self.unread) >= self._awaited
+        if broken is None and not are_here:
+            return
+        waiter, self._waiter = self._waiter, None  # it holds what it raises, and that all who waited
+        if waiter is None or waiter.done():
+            return
+        if broken is None or are_here:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(Broken(broken.failure, str(broken)))
 
 
 async def connect(endpoint: Endpoint, burst: Burst, *, within: float) -> Wire:

@@ -1,4 +1,4 @@
-"""The feed: a socket pair over which the workers give entries to the journal's process, one packet each.
+"""The feed: a socket pair over which the workers give entries to the journal's process, in packets of a few.
 
 All workers share its one end. The supervisor holds both, so that what is on the way outlives the journal's process;
 the kernel bounds how much that is. What does not fit in waits in the worker, up to a bound, and is dropped beyond it:
@@ -10,8 +10,9 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from gateway.journal.frame import encode
+from gateway.journal.frame import encode, packed
 from gateway.record import Record
+from gateway.system.burst import AT_ONCE, Burst
 
 BUFFER = 1 << 20  # octets asked of the kernel for some hundred entries; it gives what net.core.wmem_max allows
 RETRY = 0.05  # seconds between two attempts to hand over what waits
@@ -30,12 +31,22 @@ def pair() -> tuple[socket.socket, socket.socket]:
 class Feed:
     """A worker's end. Made inside a running event loop."""
 
-    def __init__(self, sock: socket.socket, *, glossary: str, limit: int, on_drop: Callable[[int], None]) -> None:
-        """`glossary` is the digest of that of the facts. `limit` is for the entries that wait here."""
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        glossary: str,
+        limit: int,
+        on_drop: Callable[[int], None],
+        burst: Burst = AT_ONCE,
+    ) -> None:
+        """`glossary` is the digest of that of the facts. `limit` is for the entries that wait here while there is no
+        room for more in the kernel. `burst` gathers those of a turn."""
         self._socket = sock
         self._glossary = glossary
         self._limit = limit
         self._on_drop = on_drop
+        self._burst = burst
         self._waiting: deque[bytes] = deque()
         self._missing = 0  # entries that were dropped since the journal was last told of it
         self._retry: asyncio.TimerHandle | None = None
@@ -47,21 +58,20 @@ class Feed:
         return len(self._waiting)
 
     def put(self, record: Record) -> None:
-        """Hand it over, have it wait, or drop it: at once."""
-        if len(self._waiting) >= self._limit:
+        """Hand it over in this turn, have it wait, or drop it."""
+        if self._retry and len(self._waiting) >= self._limit:
             self._missing += 1
             self._on_drop(1)
             return
-        frame = encode(record, self._glossary, self._missing)
+        self._waiting.append(encode(record, self._glossary, self._missing))
         self._missing = 0
-        if self._waiting or not self._hand_over(frame):
-            self._waiting.append(frame)
-            self._try_later()
+        if len(self._waiting) == 1:
+            self._burst.first(self._hand_over)
 
     async def close(self) -> None:
         """Hand over what waits, for a short while at most, and drop the rest."""
         deadline = self._loop.time() + LAST_WORDS
-        self._hand_over_all()
+        self._hand_over()
         while self._waiting and self._loop.time() < deadline:  # noqa: ASYNC110  nothing tells when there is room
             await asyncio.sleep(RETRY)
         if self._retry:
@@ -71,20 +81,15 @@ class Feed:
             self._waiting.clear()
         self._socket.close()
 
-    def _try_later(self) -> None:
-        if self._retry is None:
-            self._retry = self._loop.call_later(RETRY, self._hand_over_all)
-
-    def _hand_over_all(self) -> None:
+    def _hand_over(self) -> None:
+        """What waits, as far as there is room for it now; what is left is tried again."""
         self._retry = None
-        while self._waiting and self._hand_over(self._waiting[0]):
-            self._waiting.popleft()
-        if self._waiting:
-            self._try_later()
-
-    def _hand_over(self, frame: bytes) -> bool:
-        try:
-            self._socket.send(frame)
-        except OSError:  # full; or broken, since the supervisor is gone
-            return False
-        return True
+        while self._waiting:
+            packet, entries = packed(self._waiting)
+            try:
+                self._socket.send(packet)
+            except OSError:  # full; or broken, since the supervisor is gone
+                self._retry = self._loop.call_later(RETRY, self._hand_over)
+                return
+            for _ in range(entries):
+                self._waiting.popleft()

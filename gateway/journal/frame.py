@@ -1,10 +1,11 @@
-"""Frame: turns a record into the octets in which a worker gives it to the journal's process, and back. Pure.
+"""Frame: turns a record into the octets in which a worker gives it to the journal's process, and back; and several of
+them into a packet. Pure.
 
-It is JSON, written once and fast. What an attacker made large is cut, and a fact that was cut is named: it says
-something else now, and does not count as recorded.
+It is JSON in one line, written once and fast. What an attacker made large is cut, and a fact that was cut is named: it
+says something else now, and does not count as recorded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from gateway.journal.notation import reader, to_json
 from gateway.record import NO_BASIS, Record
 
 FORMAT = 1  # of frames: after an upgrade, workers of before may still drain
-MAX_FRAME = 32_768  # octets; an ordinary one has 3,000
+MAX_FRAME = 32_768  # octets, of a packet too; an ordinary frame has 3,000
 MAX_MISSING = 1 << 48  # entries; a database's numbers end at 1 << 63, also where they are added up
 CUTS = ((1000, 50), (200, 10))  # characters kept of a text, items kept of a list
 
@@ -114,6 +115,22 @@ def decode(octets: bytes) -> Noted:
         glossary=frame.glossary,
         missing=frame.missing,
     )
+
+
+def packed(frames: Iterable[bytes]) -> tuple[bytes, int]:
+    """As many of the first ones as a packet takes, one at least; and how many those are."""
+    taken: list[bytes] = []
+    octets = -1  # nothing stands behind the last one
+    for frame in frames:
+        octets += len(frame) + 1
+        if taken and octets > MAX_FRAME:
+            break
+        taken.append(frame)
+    return b"\n".join(taken), len(taken)
+
+
+def unpacked(packet: bytes) -> list[bytes]:
+    return packet.split(b"\n")
 
 
 def _encode_cut(record: Record, head: tuple[Any, ...]) -> bytes:

@@ -4,11 +4,11 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gateway.journal.frame import MAX_FRAME
+from gateway.journal.frame import MAX_FRAME, unpacked
 
 LULL = 0.05  # seconds in which entries gather: to be woken for each costs more than to take it
 LONGEST_LULL = 4 * LULL  # where few come: what comes at once then fits into the queues of the workers
@@ -67,15 +67,15 @@ class Intake:
         self._on_taken = on_taken
 
     def gather(self, idle: float) -> list[bytes]:
-        """The next frames: as many as make a batch, or those that came within its time; none where nothing came for
-        `idle` seconds. The end of the feed, where all workers and the supervisor are gone, is an end as well."""
+        """The next frames: as many as make a batch, with what came in the last packet, or those that came within its
+        time; none where nothing came for `idle` seconds. The end of the feed, where all workers and the supervisor are
+        gone, is an end as well."""
         frames: list[bytes] = []
         deadline = time.monotonic() + self._batches.seconds
         before = quiet = 0  # frames that were here before the last lull; looks in a row at which few had come
         while len(frames) < self._batches.size and not self._ending.is_near:
-            frame = self._next()
-            if frame is not None:
-                frames.append(frame)
+            if come := self._next():
+                frames += come
             elif not frames:
                 if not self._comes(idle):
                     break
@@ -88,17 +88,18 @@ class Intake:
                 self._ending.pause(min(_lull(came, quiet), left))
         return frames
 
-    def _next(self) -> bytes | None:
-        """A frame, if one is there."""
+    def _next(self) -> Sequence[bytes]:
+        """The frames of a packet, if one is there."""
         try:
-            frame = self._socket.recv(2 * MAX_FRAME)
+            packet = self._socket.recv(2 * MAX_FRAME)
         except BlockingIOError:
-            return None
-        if not frame:
+            return ()
+        if not packet:
             self._ending.begin()
-            return None
-        self._on_taken(1)
-        return frame
+            return ()
+        frames = unpacked(packet)
+        self._on_taken(len(frames))
+        return frames
 
     def _comes(self, seconds: float) -> bool:
         """Wait for something to come."""

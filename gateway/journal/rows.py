@@ -75,11 +75,11 @@ class RowMaker:
     def _reported(self, noted: Noted) -> Row | None:
         """The row of what is to be reported. No address of a client is better than a wrong one."""
         values = noted.values
-        found = evaluation(values, noted.facts, noted.dmarc)
-        if found is None:
+        row = evaluation(values, noted.facts, noted.dmarc)
+        if row is None:
             return None
         source = "" if Redactable.CLIENT_IP in self._redacted else values["client_ip"]
-        row = {**found, "id": values["id"], "began": values["began"], "source_ip": source}
+        row |= {"id": values["id"], "began": values["began"], "source_ip": source}
         return _clean(row, [*_dmarc_texts(row), *row["rua"], *chain(*row["dkim"])])
 
     def _redacted_values(self, known: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,19 +4,19 @@ The most severe action among the matching rules decides. The order in which they
 alone, after which none is read. Rules in shadow mode are recorded and change nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import compress
 
 from msgspec.structs import replace
 
 from gateway.facts import Facts, FactValue, Stage
 from gateway.policy.rule import TOTAL, Reading, Rule, RuleSet
-from gateway.policy.verdict import UNDECIDED, Action, Edits, Verdict
+from gateway.policy.verdict import UNDECIDED, Action, Edits, Mode, Verdict
 
 SPAM_SCORE = "spam.score"  # the fact that the total begins with
 
 
-def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdict = UNDECIDED) -> Verdict:
+def decide(rules: RuleSet, stages: Collection[Stage], facts: Facts, earlier: Verdict = UNDECIDED) -> Verdict:
     """What the rules of these stages, one after the other, make of the facts known by then.
 
     `earlier` is the verdict of the stages before: its hits, scores and action are carried on, and a rule that matched
@@ -25,7 +25,7 @@ def decide(rules: RuleSet, stages: Iterable[Stage], facts: Facts, earlier: Verdi
     return decide_on(rules, stages, {**rules.absent, **facts}, earlier)
 
 
-def decide_on(rules: RuleSet, stages: Iterable[Stage], known: dict[str, FactValue], earlier: Verdict) -> Verdict:
+def decide_on(rules: RuleSet, stages: Collection[Stage], known: dict[str, FactValue], earlier: Verdict) -> Verdict:
     """As `decide`, on the absent facts too; the total is put among them. Dozens of rules are asked for each message,
     and hardly one matches, so they are asked at once: it is faster to ask those behind a final one too."""
     verdict = earlier
@@ -33,12 +33,12 @@ def decide_on(rules: RuleSet, stages: Iterable[Stage], known: dict[str, FactValu
         reading = rules.readings[stage]
         if reading.rules and any(held := reading.holding(known)):
             verdict = _matched(reading, held, known, verdict)
-        if stage is Stage.SCORED:
-            total = known[TOTAL.name] = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
-            if any(held := rules.on_total.holding(known)):
-                verdict = _matched(rules.on_total, held, known, verdict)
-            verdict = replace(verdict, total=total)
-    return verdict
+    if Stage.SCORED not in stages:
+        return verdict
+    total = known[TOTAL.name] = _number(known.get(SPAM_SCORE, 0.0)) + verdict.score
+    if any(held := rules.on_total.holding(known)):
+        verdict = _matched(rules.on_total, held, known, verdict)
+    return replace(verdict, total=total)
 
 
 def as_tag_only(verdict: Verdict) -> Verdict:
@@ -51,54 +51,40 @@ def known_facts(rules: RuleSet, facts: Facts, verdict: Verdict) -> dict[str, Fac
     return {**rules.absent, **facts, TOTAL.name: verdict.total}
 
 
-def _matched(reading: Reading, held: Sequence[bool], facts: Facts, verdict: Verdict) -> Verdict:
-    """What the rules make of it that hold."""
-    if verdict.hits and verdict.ends_the_reading:
-        return verdict
-    counted = _counted(list(compress(reading.rules, held)), verdict.rules if verdict.hits else ())
-    return _judge(counted, facts, verdict) if counted else verdict
-
-
-def _counted(matched: list[Rule], before: tuple[str, ...]) -> list[Rule]:
-    """Those that did not match before, up to the first final one."""
-    for place, rule in enumerate(matched):
-        if rule.hit.ends_the_reading:
-            del matched[place + 1 :]
+def _matched(reading: Reading, held: Sequence[bool], facts: Facts, earlier: Verdict) -> Verdict:
+    """What the rules make of it that hold and did not match before, up to the first final one."""
+    if earlier.hits and earlier.ends_the_reading:
+        return earlier
+    verdict, action, reply, template, score = earlier, earlier.action, earlier.reply, None, 0.0
+    hits = list(earlier.hits)
+    for rule in compress(reading.rules, held):
+        hit = rule.hit
+        if hit in hits:
+            continue
+        hits.append(hit)
+        if hit.mode is Mode.SHADOW:
+            continue
+        score += hit.score
+        if hit.action and hit.action.severity > action.severity:
+            action, reply, template = hit.action, None, rule.template
+        if rule.has_effects:
+            verdict = _with_effects(verdict, rule, facts)
+        if hit.final:
             break
-    return [rule for rule in matched if rule.hit.rule not in before] if before else matched
+    reply = template.fill(facts) if template else reply
+    return replace(verdict, action=action, reply=reply, hits=tuple(hits), score=earlier.score + score)
 
 
-def _judge(matched: list[Rule], facts: Facts, earlier: Verdict) -> Verdict:
-    hits = (*earlier.hits, *[rule.hit for rule in matched])
-    enforced = [rule for rule in matched if rule.is_enforced]
-    if not enforced:
-        return replace(earlier, hits=hits)
-    action, reply, template = earlier.action, earlier.reply, None
-    for rule in enforced:
-        asked = rule.action
-        if asked and asked.severity > action.severity:
-            action, reply, template = asked, None, rule.template
+def _with_effects(verdict: Verdict, rule: Rule, facts: Facts) -> Verdict:
+    """What a rule does beside its action. Of routes, as of prefixes, the first counts."""
+    effects = rule.effects
+    added = tuple((name, text.fill(facts)) for name, text in effects.add)
     return replace(
-        _with_effects(earlier, [rule for rule in enforced if rule.has_effects], facts),
-        action=action,
-        reply=template.fill(facts) if template else reply,
-        hits=hits,
-        score=earlier.score + sum([rule.hit.score for rule in enforced]),
+        verdict,
+        edits=verdict.edits | Edits(added, frozenset(effects.remove), effects.prefix),
+        unscanned_by=verdict.unscanned_by or (rule.id if effects.scan else ""),
+        route=verdict.route or effects.route,
     )
-
-
-def _with_effects(verdict: Verdict, rules: Iterable[Rule], facts: Facts) -> Verdict:
-    """What rules do beside their actions. Of routes, as of prefixes, the first counts."""
-    for rule in rules:
-        effects = rule.effects
-        added = tuple((name, text.fill(facts)) for name, text in effects.add)
-        verdict = replace(
-            verdict,
-            edits=verdict.edits | Edits(added, frozenset(effects.remove), effects.prefix),
-            unscanned_by=verdict.unscanned_by or (rule.id if effects.scan else ""),
-            route=verdict.route or effects.route,
-        )
-    return verdict
 
 
 def _number(value: FactValue) -> float:

@@ -19,7 +19,7 @@ from gateway.system.hostcounts import CONNECTIONS, HostCounts
 
 Address = IPv4Address | IPv6Address
 
-KEPT_CLIENTS = 512  # whose places are kept ready: most mail comes from a few
+KEPT_CLIENTS = 1024  # whose places are kept ready: most mail comes from a few
 
 
 class Limit(StrEnum):

@@ -4,11 +4,11 @@ from gateway.cleantext import CleanText, clean_text
 from gateway.smtp.chunks import Chunk, ChunkReader
 from gateway.smtp.data import DataReader
 from gateway.smtp.front import Front
-from gateway.smtp.inbox import Inbox
+from gateway.smtp.inbox import ALL, Inbox
 from gateway.smtp.intake import Fault, Intake
 from gateway.smtp.settings import SessionSettings
 from gateway.system.threads import on_disk
-from gateway.system.watchdog import NEVER, Watchdog
+from gateway.system.watchdog import Watchdog
 
 
 class Pieces:
@@ -34,25 +34,17 @@ class Pieces:
             self._began + limits.data_timeout,
         )
 
-    async def next(self) -> bytearray:
-        """All octets there are, at least one. Raises EndOfInput, Interrupted."""
+    async def next(self, limit: int = ALL) -> bytearray:
+        """The octets there are, at least one and no more than `limit`. Raises EndOfInput, Interrupted."""
         self._watchdog.until(self.deadline)
-        return self._count(await self._inbox.some())
-
-    async def of_chunk(self, left: int) -> bytearray:
-        """The same, of a chunk of which so many octets are still to come."""
-        self._watchdog.until(self.deadline)
-        return self._count(await self._inbox.at_most(left))
+        octets = await self._inbox.some(limit)
+        self.octets += len(octets)
+        return octets
 
     async def pass_over(self, count: int) -> None:
         """Read octets that nobody takes."""
         while count:
-            count -= len(await self.of_chunk(count))
-
-    def _count(self, octets: bytearray) -> bytearray:
-        self._watchdog.until(NEVER)
-        self.octets += len(octets)
-        return octets
+            count -= len(await self.next(count))
 
 
 class Collection:
@@ -64,7 +56,7 @@ class Collection:
         self._disk = front.disk
         self.spool = front.spool()
         self.pieces = Pieces(inbox, watchdog, front.settings)
-        self._intake = Intake(
+        self.intake = Intake(
             self.spool.write,
             max_size=self._settings.max_size,
             max_line=self._settings.max_line,
@@ -73,33 +65,26 @@ class Collection:
         self._chunks: ChunkReader | None = None  # where it comes by BDAT
         self.trouble: OSError | None = None  # behind Fault.NO_ROOM
 
-    @property
-    def fault(self) -> Fault | None:
-        return self._intake.fault
-
-    @property
-    def is_hopeless(self) -> bool:
-        """The sender goes on far above the size limit, and was read no further."""
-        return self._intake.is_hopeless
-
     async def read_data(self) -> None:
-        """Take the octets after DATA to the final dot. Raises EndOfInput, Interrupted."""
-        reader = DataReader(self._intake)
-        rest = None
-        while rest is None and not self._intake.is_hopeless:
+        """Take the octets after DATA to the final dot, or until the sender is hopeless. Raises EndOfInput,
+        Interrupted."""
+        reader = DataReader(self.intake)
+        while True:
             rest = reader.feed(await self.pieces.next())
             if self.spool.is_full:
                 await self._make_room()
+            if rest is not None or self.intake.is_hopeless:
+                break
         if rest:
             self._inbox.give_back(rest)
 
     async def read_chunk(self, chunk: Chunk) -> None:
         """Take the octets of a chunk. Raises EndOfInput, Interrupted."""
         left = chunk.size
-        reader = self._chunks = self._chunks or ChunkReader(self._intake)
-        self._intake.expect(left)
+        reader = self._chunks = self._chunks or ChunkReader(self.intake)
+        self.intake.expect(left)
         while left:
-            octets = await self.pieces.of_chunk(left)
+            octets = await self.pieces.next(left)
             left -= len(octets)
             reader.feed(octets)
             if self.spool.is_full:
@@ -107,21 +92,13 @@ class Collection:
         if chunk.is_last:
             reader.end()
 
-    @property
-    def is_clean(self) -> bool:
-        """The message itself goes on."""
-        return self._intake.is_clean
-
     async def clean_text(self) -> CleanText:
-        """What goes on in its place."""
+        """What goes on in place of a message whose lines are not as they should be."""
         return await clean_text(self.spool, max_line=self._settings.max_line)
 
-    def close(self) -> None:
-        self.spool.close()
-
     async def _make_room(self) -> None:
-        if self.fault is None:
+        if self.intake.fault is None:
             try:
                 await on_disk(self._disk, self.spool.unload)
             except OSError as error:
-                self._intake.fault, self.trouble = Fault.NO_ROOM, error
+                self.intake.fault, self.trouble = Fault.NO_ROOM, error

@@ -18,14 +18,16 @@ from gateway.smtp.offer import Offer
 # RFC 5321 section 4.5.3.1.4 gives 512 octets; SIZE, BODY, SMTPUTF8 and DSN add at most 700 to MAIL or RCPT together.
 MAX_LINE = 2048
 MAX_HELO = 255  # octets, RFC 5321 section 4.5.3.1.2
-KEPT_LINES = 256  # that were split are kept: most but those of MAIL come again
+KEPT_LINES = 1024  # that were split are kept: most but those of MAIL come again
 KEPT_RECIPIENTS = 512  # what was made of RCPT: most come again
 XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"  # an expression for one character, RFC 3461 section 4
+# The space before the path is wrong (RFC 5321 section 3.3) and common; so are spaces at the end of a line.
+PATH = r" ?(<(?:[^<>\"\\ ]++|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z"
 
 _control_re = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _helo_re = re.compile(rf"[!-~]{{1,{MAX_HELO}}}\Z")
-# The space before the path is wrong (RFC 5321 section 3.3) and common; so are spaces at the end of a line.
-_path_re = re.compile(r" ?(<(?:[^<>\"\\ ]++|\"(?:[^\"\\]|\\.)*\")*>)(?: +(.*))?\Z")
+_from_re = re.compile(f"(?i:FROM:){PATH}")
+_to_re = re.compile(f"(?i:TO:){PATH}")
 _parameter_re = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?\Z")
 _notify_re = re.compile(
     r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE | re.ASCII
@@ -56,18 +58,19 @@ def is_helo_name(name: str) -> bool:
 
 def parse_mail(argument: str, offered: Offer, *, envelope_id: str) -> Envelope | Reply:
     """Parse what follows "MAIL "."""
-    parts = _split(argument, "FROM:")
-    if parts is None:
+    match = _from_re.match(argument)
+    if match is None:
         return replies.MAIL_SYNTAX
+    path, rest = match.groups()
     try:
-        sender = parse_reverse_path(parts[0])
+        sender = parse_reverse_path(path)
     except PathError as error:
         return reply("501 5.1.7", f"Bad sender: {error}")
-    fields = _read_parameters(parts[1], offered.mail)
+    fields = _read_parameters(rest, offered.mail)
     if not isinstance(fields, dict):
         return fields
     envelope = Envelope(id=envelope_id, sender=sender, **fields)
-    if not parts[0].isascii() and not envelope.smtputf8:
+    if not path.isascii() and not envelope.smtputf8:
         return replies.NEEDS_SMTPUTF8
     if envelope.size is not None and envelope.size > offered.max_size:
         return replies.TOO_LARGE
@@ -81,37 +84,29 @@ def parse_rcpt(argument: str, offered: Offer, envelope: Envelope) -> Recipient |
 
 @lru_cache(KEPT_RECIPIENTS)
 def _recipient(argument: str, offered: frozenset[str], *, smtputf8: bool) -> Recipient | Reply:
-    parts = _split(argument, "TO:")
-    if parts is None:
+    match = _to_re.match(argument)
+    if match is None:
         return replies.RCPT_SYNTAX
+    path, rest = match.groups()
     try:
-        address = parse_forward_path(parts[0])
+        address = parse_forward_path(path)
     except PathError as error:
         return reply("501 5.1.3", f"Bad recipient: {error}")
-    fields = _read_parameters(parts[1], offered)
+    fields = _read_parameters(rest, offered)
     if not isinstance(fields, dict):
         return fields
-    if not parts[0].isascii() and not smtputf8:
+    if not path.isascii() and not smtputf8:
         return replies.NEEDS_SMTPUTF8
     return Recipient(address=address, **fields)
 
 
-def _split(argument: str, keyword: str) -> tuple[str, list[str]] | None:
-    """The path with its angle brackets, and the words after it."""
-    if argument[: len(keyword)].upper() != keyword:
-        return None
-    match = _path_re.match(argument, len(keyword))
-    if match is None:
-        return None
-    path, rest = match.groups()
-    return path, [word for word in rest.split(" ") if word] if rest else []
-
-
-def _read_parameters(words: list[str], offered: frozenset[str]) -> dict[str, Any] | Reply:
+def _read_parameters(words: str | None, offered: frozenset[str]) -> dict[str, Any] | Reply:
     """The fields of Envelope or Recipient that the parameters (RFC 5321 section 4.1.2) set."""
     fields: dict[str, Any] = {}
+    if not words:
+        return fields
     seen: set[str] = set()
-    for word in words:
+    for word in filter(None, words.split(" ")):
         match = _parameter_re.match(word)
         if match is None or (keyword := match[1].upper()) in seen:
             return replies.BAD_PARAMETER

@@ -30,24 +30,17 @@ class DataReader:
         dot = pending.find(b"\r\n.") if DOT in pending else -1
         end = pending.find(END, dot) if dot >= 0 else -1
         if end >= 0:
-            self._take(pending[: end + 2], dot)
-            return pending[end + len(END) :]
-        # Cut before a CR, so that neither a CRLF nor a stuffed dot is ever torn apart.
-        cut = pending.find(b"\r", max(len(pending) - UNDECIDED, 0))
-        if cut < 0:
-            cut = len(pending)
-        self._pending = pending[cut:]
+            cut, rest = end + 2, pending[end + len(END) :]
+        else:  # cut before a CR, so that neither a CRLF nor a stuffed dot is ever torn apart
+            cut, rest = pending.find(b"\r", max(len(pending) - UNDECIDED, 0)), None
+            if cut < 0:
+                cut = len(pending)
+            self._pending = pending[cut:]
         del pending[cut:]
-        self._take(pending, dot)
-        return None
-
-    def _take(self, piece: bytearray, dot: int) -> None:
-        """`dot` says where the first line is that begins with one, in the piece or behind it."""
-        if not piece:
-            return
-        is_stuffed = 0 <= dot < len(piece) - 2
-        octets = piece.replace(b"\r\n.", b"\r\n") if is_stuffed else piece
-        if not self._has_begun:
+        if 0 <= dot < cut - 2:  # else the first line with a dot is behind this piece
+            pending = pending.replace(b"\r\n.", b"\r\n")
+        if pending and not self._has_begun:
             self._has_begun = True
-            del octets[:2]
-        self._intake.take(octets)
+            del pending[:2]
+        self._intake.take(pending)
+        return rest

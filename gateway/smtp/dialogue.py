@@ -5,6 +5,7 @@ ENHANCEDSTATUSCODES (RFC 2034), STARTTLS (RFC 3207) and what offer.py offers bes
 """
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ from gateway.smtp.outbox import Outbox
 from gateway.smtp.tally import Tally
 from gateway.smtp.voice import Voice
 from gateway.smtp.xclient import KEYWORD, parse_xclient
-from gateway.system.watchdog import NEVER, Watchdog
+from gateway.system.watchdog import Watchdog
 from gateway.visit import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,9 @@ class Dialogue:
         self._mailing = Mailing(front, self._visit, inbox, watchdog, self._voice, self._tally, self.id)
         self._client: Connection  # as it was before its greeting
         self._connection: Connection
-        self._stated: dict[str, Any] = {}  # of a client that is spoken for: it stands, whatever the greeting says
+        self._stated: dict[str, Any] | None = (
+            None  # of a client that is spoken for: it stands, whatever the greeting says
+        )
         self._next: Connection | None = None  # another client, which is spoken for from now on
         self._offer: Offer | None = None  # once the client has greeted
 
@@ -87,74 +90,48 @@ class Dialogue:
         """A message is finished, whatever the client does."""
         return self._mailing.is_past_final_dot
 
-    async def run(self, connection: Connection) -> Connection | None:
-        """Talk until there is a farewell, or until the client speaks for another: then that one's connection is given,
-        for a dialogue of its own. Raises EndOfInput, Interrupted."""
+    async def meet(self, connection: Connection) -> None:
+        """Say the first words, and hear that the client begins. Raises EndOfInput, Interrupted."""
+        inbox = self._inbox
         self._begin(connection)
-        if await self._talks_early():
-            self._connection = replace(self._connection, early_talker=True)
-        if await self._is_welcome():
-            is_silent = self._inbox.is_untouched  # meanwhile: one who is near acknowledges the banner before we look
-            self._outbox.greet(self._front.banner)
-            if self._front.sessions.is_draining:
-                self._come_to_rest()
-            self._await_client()
-            await self._inbox.arrival()
-            self._watchdog.until(NEVER)
-            if not is_silent or self._outbox.is_unheard:
-                self._connection = replace(self._connection, early_talker=True)
-        return await self._talk()
+        if self._settings.banner_delay and connection.role is Role.STRANGER:
+            await self._delay_banner()
+        if not inbox.is_untouched:
+            self._connection = replace(connection, early_talker=True)
+        self._voice.farewell = await self._visit.connect(self._connection)
+        if self._voice.farewell is not None:
+            return
+        is_silent = inbox.is_untouched  # meanwhile: one who is near acknowledges the banner before we look
+        self._outbox.greet(self._front.banner)
+        self._await_client()
+        await inbox.arrival()
+        if not is_silent or self._outbox.is_unheard:
+            self._connection = replace(connection, early_talker=True)
 
-    async def run_for(self, connection: Connection) -> Connection | None:
+    async def meet_through(self, connection: Connection) -> None:
         """The same with a proxy that speaks for this client, of whom its haste and its greeting say nothing."""
         self._begin(connection)
         if connection.helo:
             self._stated = {"helo": connection.helo, "esmtp": connection.esmtp}
-        if await self._is_welcome():
+        self._voice.farewell = await self._visit.connect(connection)
+        if self._voice.farewell is None:
             self._outbox.say(self._front.banner)
-        return await self._talk()
 
-    async def end(self) -> None:
-        """Nothing is under way any more: of a client that has gone. With it goes the hold on its connection, which
-        holds us: such a cycle would wait for the garbage collector."""
-        self._shake_hands = _no_hands
-        await self._mailing.end()
-
-    # Before the first command.
-
-    def _begin(self, connection: Connection) -> None:
-        self._client = self._connection = connection
-        self._tally.role = connection.role
-        self._mailing.client = self._settings.network_of(connection.ip)
-
-    async def _is_welcome(self) -> bool:
-        refusal = await self._visit.connect(self._connection)
-        if refusal is not None:
-            self.farewell = refusal
-            return False
-        return True
-
-    async def _talks_early(self) -> bool:
-        if self._settings.banner_delay and self._connection.role is Role.STRANGER:
-            try:
-                async with asyncio.timeout(self._settings.banner_delay):
-                    await self._inbox.arrival()
-            except TimeoutError:
-                return False
-        return not self._inbox.is_untouched
-
-    # From one command to the next.
-
-    async def _talk(self) -> Connection | None:
+    async def talk(self) -> Connection | None:
+        """Until there is a farewell, or until the client speaks for another: then that one's connection is given, for a
+        dialogue of its own. Raises EndOfInput, Interrupted."""
         voice, inbox, outbox, sessions = self._voice, self._inbox, self._outbox, self._front.sessions
         while voice.farewell is None and self._next is None:
-            if sessions.is_draining:
-                self._come_to_rest()
             line = None if outbox.blocked else inbox.line_here(MAX_LINE)
             if line is None:
-                line = await self._next_line()
+                self._await_client()
+                if outbox.blocked:
+                    await outbox.room()
+                line = await inbox.line(MAX_LINE)
             else:  # nobody is waited for, and no deadline is needed
                 outbox.hold()
+            if sessions.is_draining:
+                self._come_to_rest()
             if voice.farewell is None and (command := self._understood(line)) is not None:
                 verb, argument = command
                 try:
@@ -171,14 +148,26 @@ class Dialogue:
                 await self._stick()
         return self._next
 
-    async def _next_line(self) -> bytes | BadLine:
-        self._await_client()
-        if self._outbox.blocked:
-            self._outbox.hold()
-            await self._outbox.room()
-        line = await self._inbox.line(MAX_LINE)
-        self._watchdog.until(NEVER)
-        return line
+    async def end(self) -> None:
+        """Nothing is under way any more: of a client that has gone. With it goes the hold on its connection, which
+        holds us: such a cycle would wait for the garbage collector."""
+        self._shake_hands = _no_hands
+        await self._mailing.end()
+
+    # Before the first command.
+
+    def _begin(self, connection: Connection) -> None:
+        self._client = self._connection = connection
+        self._tally.role = connection.role
+        self._mailing.client = self._settings.network_of(connection.ip)
+
+    async def _delay_banner(self) -> None:
+        """Whoever cannot wait speaks meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.banner_delay):
+                await self._inbox.arrival()
+
+    # From one command to the next.
 
     def _come_to_rest(self) -> None:
         """Where the worker is to end no transaction begins."""
@@ -188,6 +177,8 @@ class Dialogue:
 
     def _await_client(self) -> None:
         """What comes now must come in time."""
+        if self._front.sessions.is_draining:
+            self._come_to_rest()
         limits, mailing, watchdog = self._settings, self._mailing, self._watchdog
         due = mailing.deadline
         if due is None:
@@ -227,13 +218,13 @@ class Dialogue:
 
     # The greeting.
 
-    async def _ehlo(self, argument: str) -> None:
+    def _ehlo(self, argument: str) -> Awaitable[None]:
         connection = replace(self._connection, helo=argument, esmtp=True)
         more = (KEYWORD,) if self._standing is Standing.PROXY else ()
-        await self._be_greeted(connection, self._front.ehlo(connection, *more))
+        return self._be_greeted(connection, self._front.ehlo(connection, *more))
 
-    async def _helo(self, argument: str) -> None:
-        await self._be_greeted(replace(self._connection, helo=argument, esmtp=False), self._front.helo)
+    def _helo(self, argument: str) -> Awaitable[None]:
+        return self._be_greeted(replace(self._connection, helo=argument, esmtp=False), self._front.helo)
 
     async def _be_greeted(self, connection: Connection, greeting: Greeting) -> None:
         if not is_helo_name(connection.helo):
@@ -245,7 +236,7 @@ class Dialogue:
             self._offer = None
         refusal = await self._visit.helo(connection)
         if refusal is not None:
-            return self._voice.answer(refusal)
+            return self._voice.say(refusal)
         self._connection, self._offer = connection, greeting.offer
         return self._voice.say(greeting.reply)
 

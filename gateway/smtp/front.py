@@ -1,5 +1,6 @@
 """Front: what all SMTP sessions of a worker share, and the greetings that they send (RFC 5321 section 4.1.1.1)."""
 
+import asyncio
 import time
 from collections.abc import Callable, Set
 from concurrent.futures import Executor
@@ -18,6 +19,7 @@ from gateway.smtp.settings import SessionSettings
 from gateway.system.burst import AT_ONCE, Burst
 from gateway.system.spool import Spool
 from gateway.system.tls import ServerTls
+from gateway.system.watchdog import Watch
 from gateway.visit import Visit
 
 Address = IPv4Address | IPv6Address
@@ -27,7 +29,7 @@ NOBODY = Proxies()
 
 
 class Front:
-    """The collaborators of the sessions, made once for a worker.
+    """The collaborators of the sessions, made once for a worker, inside its event loop.
 
     `carried` tells which extensions every next hop has at the time, `limits` what a stranger is held to. `tls` is None
     where STARTTLS is not to be offered. `proxies` are those who bring other clients, `burst` gathers what is written.
@@ -62,6 +64,7 @@ class Front:
         self.introductions = Introductions(settings.header_timeout)
         self.clock = clock
         self.burst = burst
+        self.watch = Watch(asyncio.get_running_loop())
         self.banner = reply("220", f"{hostname} ESMTP Mailward")
         self.helo = helo(hostname, limits)
         self._limits = limits

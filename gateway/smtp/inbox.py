@@ -5,6 +5,7 @@ own kernel and not in our memory.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from enum import Enum
 
@@ -12,6 +13,7 @@ from gateway.system.tcp import unread
 
 HIGH_WATER = 131072  # octets; what a fast client sends in a turn of the loop or two, and little against a message
 LOW_WATER = HIGH_WATER // 2
+ALL = sys.maxsize  # octets
 
 
 class BadLine(Enum):
@@ -58,16 +60,20 @@ class Inbox:
         self._paused = False
 
     def receive(self, data: bytes) -> None:
+        """What comes after the end is for nobody."""
+        if self.has_ended:
+            return
         self._buffer += data
         if len(self._buffer) > HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def end(self) -> None:
+        self.receive(b"")  # which wakes whoever waits
         self.has_ended = True
         self._before_waiting = _nothing  # nobody waits any more; it knows who knows us, and no cycle may remain
-        self._wake()
 
     # What the session does.
 
@@ -82,8 +88,8 @@ class Inbox:
 
     @property
     def is_awaited(self) -> bool:
-        """The session waits for the client, who has not sent what it waits for."""
-        return self._waiter is not None
+        """The session waits for the client, who has sent nothing."""
+        return self._waiter is not None and not self._waiter.done()
 
     async def arrival(self) -> None:
         """Wait until there is something. Raises EndOfInput, Interrupted."""
@@ -110,35 +116,27 @@ class Inbox:
         if end < 0:
             self._searched = len(buffer)
             return None
-        line = bytes(buffer[:end])
+        length = buffer.find(b"\r", 0, end)
+        is_whole = 0 <= length == end - 1  # the first CR is the last octet before it
+        line = bytes(buffer[:length]) if is_whole else BadLine.BARE_LINE_END
         del buffer[: end + 1]
         self._searched = 0
         if self._paused:
             self._resume()
-        if end >= limit:
-            return BadLine.TOO_LONG
-        if not line or line.find(b"\r") != end - 1:  # the first CR must be the last octet
-            return BadLine.BARE_LINE_END
-        return line[:-1]
+        return BadLine.TOO_LONG if end >= limit else line
 
-    async def some(self) -> bytearray:
-        """All octets there are, at least one. Raises EndOfInput, Interrupted."""
+    async def some(self, limit: int = ALL) -> bytearray:
+        """The octets there are, at least one and no more than `limit`. Raises EndOfInput, Interrupted."""
         while not self._buffer:
             await self._more()
-        taken, self._buffer = self._buffer, bytearray()
-        self._searched = 0
-        self._resume()
-        return taken
-
-    async def at_most(self, limit: int) -> bytearray:
-        """The octets there are, at least one and no more than `limit`. Raises EndOfInput, Interrupted."""
-        await self.arrival()
         if len(self._buffer) <= limit:
-            return await self.some()
-        taken = self._buffer[:limit]
-        del self._buffer[:limit]
+            taken, self._buffer = self._buffer, bytearray()
+        else:
+            taken = self._buffer[:limit]
+            del self._buffer[:limit]
         self._searched = 0
-        self._resume()
+        if self._paused:
+            self._resume()
         return taken
 
     def give_back(self, octets: bytearray) -> None:
@@ -160,19 +158,13 @@ class Inbox:
         waiter.set_exception(Interrupted())
         return True
 
-    async def _more(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
+        """Done once something has come. No coroutine: each would be one more to walk through at every word."""
         if self.has_ended:
             raise EndOfInput
         self._before_waiting()
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        return self._waiter
 
     def _resume(self) -> None:
         if self._paused and not self.has_ended and len(self._buffer) <= LOW_WATER and self._transport is not None:

@@ -69,9 +69,15 @@ class Intake:
         """Take the next octets. They must not end between a CR and its LF."""
         self.size += len(octets)
         if self.fault is None and octets:
-            self.fault = self._fault_in(octets)
+            if self.size > self._max_size:
+                self.fault = Fault.TOO_LARGE
+            elif self._unclean is Unclean.NORMALISE:
+                self.fault = self._untolerated(octets)
+            else:
+                self.fault = _flaw_in(octets, self._line, self._max_line)
             if self.fault is None:
-                self._line = _octets_of_last_line(octets, self._line)
+                ended = octets.rfind(b"\n") + 1
+                self._line = len(octets) - ended + (0 if ended else self._line)
                 self._write(octets)
 
     def finish(self) -> None:
@@ -79,13 +85,6 @@ class Intake:
         adds it before it hashes (RFC 6376 sections 3.4.3 and 3.4.4)."""
         if self._line:
             self.take(bytearray(b"\r\n"))
-
-    def _fault_in(self, octets: bytearray) -> Fault | None:
-        if self.size > self._max_size:
-            return Fault.TOO_LARGE
-        if self._unclean is Unclean.NORMALISE:
-            return self._untolerated(octets)
-        return _flaw_in(octets, self._line, self._max_line)
 
     def _untolerated(self, octets: bytearray) -> Fault | None:
         """What is wrong in the header is not normalised: where its fields and the body begin must be the same for those
@@ -112,7 +111,7 @@ class Intake:
 
 def _flaw_in(octets: bytearray, begun: int, max_line: int) -> Fault | None:
     """What is wrong with these lines; `begun` octets of the first one came before."""
-    text = octets.replace(b"\r\n", b"")  # in half the time that two expressions take to look at each line end
+    text = octets.replace(b"\r\n", b"  ")  # as long as it was, which saves a pass; expressions would take far longer
     if CR in text or LF in text:
         return Fault.BARE_LINE_END
     if NUL in octets:
@@ -132,8 +131,3 @@ def _has_line_above(limit: int, octets: bytearray, begun: int) -> bool:
             return True
         start = line_end + 1
     return False
-
-
-def _octets_of_last_line(octets: bytearray, begun: int) -> int:
-    line_end = octets.rfind(b"\n")
-    return len(octets) - line_end - 1 if line_end >= 0 else begun + len(octets)

@@ -76,7 +76,7 @@ class Mailing:
             self._envelope = envelope
             self.progress = self._watchdog.now()
         self._aftermath = None if self._envelope else answer
-        return self._voice.answer(answer)
+        return self._voice.say(answer)
 
     async def rcpt(self, argument: str, offer: Offer | None) -> None:
         if offer is None or self._envelope is None or self._collection is not None:
@@ -87,7 +87,7 @@ class Mailing:
         if not isinstance(recipient, Recipient):
             return self._voice.refuse(recipient)
         answer = await self._visit.rcpt(recipient)
-        self._voice.answer(answer)
+        self._voice.say(answer)
         if answer.is_success:
             self._recipients += 1
             self._tally.recipient()
@@ -110,10 +110,10 @@ class Mailing:
         self.is_amid_octets = True
         await collection.read_data()
         self.is_amid_octets = False
-        if collection.fault is None:
-            return self._voice.answer(await self._hand_over(collection))
-        say = self._voice.dismiss if collection.is_hopeless else self._voice.say
-        return say(await self._refuse(collection.fault, collection.trouble))
+        if collection.intake.fault is None:
+            return self._voice.say(await self._hand_over(collection))
+        say = self._voice.dismiss if collection.intake.is_hopeless else self._voice.say
+        return say(await self._refuse(collection.intake.fault, collection.trouble))
 
     async def bdat(self, argument: str, offer: Offer | None) -> None:
         chunk = parse_chunk(argument)
@@ -139,12 +139,12 @@ class Mailing:
         self.is_amid_octets = True
         await collection.read_chunk(chunk)
         self.is_amid_octets = False
-        if collection.fault is not None:
-            refusal = await self._refuse(collection.fault, collection.trouble)
+        if collection.intake.fault is not None:
+            refusal = await self._refuse(collection.intake.fault, collection.trouble)
             self._aftermath = refusal
             self._voice.say(refusal)
         elif chunk.is_last:
-            self._voice.answer(await self._hand_over(collection))
+            self._voice.say(await self._hand_over(collection))
         else:
             self._voice.say(replies.CHUNK_TAKEN)
 
@@ -193,29 +193,25 @@ class Mailing:
         return self._collection
 
     async def _hand_over(self, collection: Collection) -> Reply:
+        sessions = self._front.sessions
         self.has_whole_message = True
         try:
-            busy = await self._front.sessions.begin_message(self.client)
-            answer = busy or await self._process(collection)
+            if (busy := await sessions.begin_message(self.client)) is None:
+                self.is_past_final_dot = True
+                cleaned = None if collection.intake.is_clean else await collection.clean_text()
+                answer = await self._visit.message(collection.spool, cleaned)
         finally:
-            self.has_whole_message = False
-        if busy:
+            if self.is_past_final_dot:
+                sessions.end_message()
+                self._forget()
+            self.has_whole_message = self.is_past_final_dot = False
+        if busy is not None:
             await self._conclude(self._visit.refused(busy))
             return busy
         self.progress = self._watchdog.now()
         if answer.is_success:
             self._tally.accepted()
         return answer
-
-    async def _process(self, collection: Collection) -> Reply:
-        self.is_past_final_dot = True
-        try:
-            cleaned = None if collection.is_clean else await collection.clean_text()
-            return await self._visit.message(collection.spool, cleaned)
-        finally:
-            self.is_past_final_dot = False
-            self._front.sessions.end_message()
-            self._forget()
 
     async def _refuse(self, fault: Fault, trouble: OSError | None = None) -> Reply:
         """The transaction ends with a message that cannot be taken; what the client is told."""
@@ -237,6 +233,6 @@ class Mailing:
         collection, self._collection = self._collection, None
         if collection is not None:
             self._tally.octets(collection.pieces.octets)
-            collection.close()
+            collection.spool.close()
         self._envelope = None
         self._recipients = 0

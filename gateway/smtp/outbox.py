@@ -16,7 +16,7 @@ HOLD = 0.05  # seconds that a reply may wait for the next one
 class Outbox:
     """What is to be sent to the client. Without a transport everything said is lost, as it would be on the wire."""
 
-    __slots__ = ("_burst", "_loop", "_said", "_timer", "blocked", "transport")
+    __slots__ = ("_burst", "_loop", "_said", "_timer", "blocked", "is_awaited", "transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, burst: Burst) -> None:
         self._loop = loop
@@ -24,6 +24,7 @@ class Outbox:
         self._said: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self.blocked: asyncio.Future[None] | None = None  # while the client does not read what it is told
+        self.is_awaited = False  # the session waits for the client to read
         self.transport: asyncio.Transport | None = None
 
     def greet(self, banner: Reply) -> None:
@@ -69,8 +70,13 @@ class Outbox:
 
     async def room(self) -> None:
         """Wait until the client has read enough."""
+        self.hold()
         if self.blocked is not None:
-            await self.blocked
+            self.is_awaited = True
+            try:
+                await self.blocked
+            finally:
+                self.is_awaited = False
 
     def pause(self) -> None:
         """The transport holds as much as it may."""

@@ -108,7 +108,6 @@ class Sessions:
     def enter(self, session: Draining, place: Place) -> None:
         """The place is that of this session from now on."""
         self._open[session] = place
-        self._empty.clear()
         if self._watcher:
             self._watcher.connection_opened()
 
@@ -148,6 +147,8 @@ class Sessions:
         Their own deadlines bound that wait. Close the listening sockets first: a new connection is answered 421.
         """
         self.is_draining = True
+        if self._open:
+            self._empty.clear()
         for session in tuple(self._open):
             session.retire()
         try:

@@ -20,8 +20,10 @@ class Voice:
 
     def say(self, reply: Reply) -> None:
         if reply.code >= 400:
+            if reply.code == SERVICE_CLOSING:
+                return self.dismiss(reply)
             self.has_refused = True
-        self._outbox.say(reply)
+        return self._outbox.say(reply)
 
     def prompt(self, reply: Reply) -> None:
         """Say what the client waits for before it goes on, at once."""
@@ -32,13 +34,6 @@ class Voice:
         """Answer a wrong command."""
         self.say(refusal)
         self.dismiss(self._tally.error())
-
-    def answer(self, answer: Reply) -> None:
-        """Pass on what the visit says."""
-        if answer.code == SERVICE_CLOSING:
-            self.dismiss(answer)
-        else:
-            self.say(answer)
 
     def dismiss(self, farewell: Reply | None) -> None:
         """The talk is over if there is a farewell."""

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from gateway.system.reticence import Reticence
+from gateway.system.rota import Rota
 
 BATCH = 16  # connections accepted in one turn of the loop, before it looks after those it has
 PAUSE = 0.05  # seconds until it is looked again whether there is room
@@ -72,6 +73,7 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._resumption: asyncio.TimerHandle | None = None
         self._reticence = Reticence()
+        self._rota = Rota(sock, self._accept_some)
         self._resume()
 
     def close(self) -> None:
@@ -79,15 +81,15 @@ class Acceptor:
         if self._resumption is not None:
             self._resumption.cancel()
         elif self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
+            self._rota.end()
         self._socket.close()
 
     def _resume(self) -> None:
         self._resumption = None
-        self._loop.add_reader(self._socket, self._accept_some)
+        self._rota.begin()
 
     def _pause(self, seconds: float, why: str) -> None:
-        self._loop.remove_reader(self._socket)
+        self._rota.end()
         self._resumption = self._loop.call_later(seconds, self._resume)
         if self._reticence.may_tell_of(why):
             log.warning("connections wait to be accepted: %s", why)
@@ -103,6 +105,7 @@ class Acceptor:
             except OSError as error:
                 self._door.run_short()
                 return self._pause(RECOVERY, error.strerror or str(error))
+            self._rota.accepted()
             self._receive(client, peer)
         return None
 

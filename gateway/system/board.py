@@ -121,11 +121,11 @@ class Board:
 
     def number(self, region: int, key: int) -> int:
         """What the region says about a key; 0 where it says nothing."""
-        return self.said(self.first_keys[region], key)
+        return self.said(self.first_keys[region] + (key & self._mask), key)
 
-    def said(self, keys: int, key: int) -> int:
-        """The same of the region whose keys begin there."""
-        words, entry = self._words, keys + (key & self._mask)
+    def said(self, entry: int, key: int) -> int:
+        """The same of the region in which the key's hash points to this entry."""
+        words = self._words
         found = words[entry]
         if not found:  # the entry was never taken: the key would stand here
             return 0
@@ -155,8 +155,11 @@ class Region:
         """`keys` is where they begin in `words`."""
         self.key = board.key
         self._board = board
+        self._said = board.said
         self._number = number
-        self._marks = b""  # of the board, when it was last looked
+        self._memory = board.memory
+        self._where = board.marks
+        self._marks = b""  # what stood there when it was last looked
         self._beside: tuple[int, ...] = ()  # where the keys of the regions in use then begin, but for this one
         self._words = words
         self._keys = keys
@@ -176,53 +179,57 @@ class Region:
     def own(self, key: int) -> int:
         return self._own.get(key, 0)
 
+    # Readers see for themselves whether the regions in use are those they know: a message has a dozen of them.
+
     def others(self, key: int) -> list[int]:
         """What the others say about a key, where they say anything."""
-        words, entry, beside = self._words, key & self._mask, self._in_use_beside()
+        beside = self._beside if self._memory[self._where] == self._marks else self._look_beside()
+        words, entry = self._words, key & self._mask
         for theirs in beside:
             if words[theirs + entry]:  # here and below: else it was never taken, as mostly, and says nothing
-                return [said for keys in beside if (said := self._board.said(keys, key))]
+                return [said for keys in beside if (said := self._said(keys + entry, key))]
         return []
 
     def total(self, key: int) -> int:
         """The sum of what all say."""
+        beside = self._beside if self._memory[self._where] == self._marks else self._look_beside()
         total, words, entry = self._own.get(key, 0), self._words, key & self._mask
-        for keys in self._in_use_beside():
-            if words[keys + entry]:
-                total += self._board.said(keys, key)
+        for theirs in beside:
+            if words[theirs + entry]:
+                total += self._said(theirs + entry, key)
         return total
 
     def totals(self, keys: Sequence[int]) -> list[int]:
         """The same of several keys."""
-        totals, words, beside = [], self._words, self._in_use_beside()
+        beside = self._beside if self._memory[self._where] == self._marks else self._look_beside()
+        totals, words, own, mask = [], self._words, self._own, self._mask
         for key in keys:
-            total, entry = self._own.get(key, 0), key & self._mask
+            total, entry = own.get(key, 0), key & mask
             for theirs in beside:
                 if words[theirs + entry]:
-                    total += self._board.said(theirs, key)
+                    total += self._said(theirs + entry, key)
             totals.append(total)
         return totals
 
     @property
     def neighbours(self) -> int:
         """How many other regions are in use."""
-        return len(self._in_use_beside())
+        return len(self._look_beside())
 
-    def _in_use_beside(self) -> tuple[int, ...]:
+    def _look_beside(self) -> tuple[int, ...]:
         board = self._board
-        marks = board.memory[board.marks]
-        if marks != self._marks:
-            self._marks = marks
-            self._beside = tuple(board.first_keys[region] for region in _in_use(marks) if region != self._number)
+        self._marks = marks = self._memory[self._where]
+        self._beside = tuple(board.first_keys[region] for region in _in_use(marks) if region != self._number)
         return self._beside
 
     def add_each(self, keys: Sequence[int], amount: int) -> int | None:
         """The same under several keys, or under none: then the place of the one for which there is no room."""
         for place, key in enumerate(keys):
-            if not self.add(key, amount):
+            if not self._say(key, self._own.get(key, 0) + amount):
                 self.add_each(keys[:place], -amount)
                 return place
-        return None
+        with self._barrier:
+            return None
 
     def post(self, key: int, number: int) -> bool:
         """Say this number, whatever was said before; else as `add`."""
@@ -232,38 +239,32 @@ class Region:
         """Say so much more than before, or less, and nothing in place of 0; False where there is no room for one more
         key. Others see it before what is read next was read: two who say something and then look cannot both have
         overlooked each other."""
-        number = self._own.get(key, 0) + amount
-        if number <= 0:
-            self._remove(key)
-            return True
-        entry = self._places.get(key)
-        if entry is None:
-            entry = self._place(key)
-            if entry is None:
-                return False
-            self._words[self._keys + entry] = key
-        self._own[key] = number
-        self._words[self._numbers + entry] = number if number < LARGEST else LARGEST
+        if not self._say(key, self._own.get(key, 0) + amount):
+            return False
         # Nobody else has this lock: it is taken for the memory barrier in it, a full one on x86. On other machines the
         # time that the interpreter takes until it reads is what a store needs to be seen.
         with self._barrier:
             return True
 
-    def _place(self, key: int) -> int | None:
-        first = key & self._mask
-        entry = self._taken.find(0, first, first + WINDOW)
-        if entry < 0:
-            return None
-        self._taken[entry] = 1
-        self._places[key] = entry
-        return entry
-
-    def _remove(self, key: int) -> None:
-        entry = self._places.pop(key, None)
-        if entry is not None:
-            del self._own[key]
-            self._words[self._numbers + entry] = 0  # the key stays there until another one takes the entry
-            self._taken[entry] = 0
+    def _say(self, key: int, number: int) -> bool:
+        entry = self._places.get(key)
+        if number <= 0:
+            if entry is not None:
+                del self._places[key], self._own[key]
+                self._words[self._numbers + entry] = 0  # the key stays there until another one takes the entry
+                self._taken[entry] = 0
+            return True
+        if entry is None:
+            first = key & self._mask
+            entry = self._taken.find(0, first, first + WINDOW)
+            if entry < 0:
+                return False
+            self._taken[entry] = 1
+            self._places[key] = entry
+            self._words[self._keys + entry] = key
+        self._own[key] = number
+        self._words[self._numbers + entry] = number if number < LARGEST else LARGEST
+        return True
 
 
 def _in_use(marks: bytes) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ for some seconds (RFC 9520 section 3.2), so that a broken domain costs one wait 
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ MAX_NAME = 253  # characters without the final dot, RFC 1035 section 3.1
 _label = r"[\x20-\x2d\x2f-\x7e]{1,63}"
 _name_re = re.compile(rf"{_label}(?:\.{_label})*\Z")
 
-IMPOSSIBLE = Answer(Status.NXDOMAIN)  # of a name that DNS cannot hold
+IMPOSSIBLE = Answer(Status.NXDOMAIN, until=math.inf)  # of a name that DNS cannot hold
 NO_ANSWER = Answer(Status.TIMEOUT)
 
 
@@ -129,9 +130,7 @@ class DnsResolver:
         finally:
             self._limits.discard(limit)
             del self._in_flight[question]
-        answer = Answer(found.status, found.records, self._kept_for(found))
-        self._cache.put(question, answer)
-        return answer
+        return self._cache.put(question, Answer(found.status, found.records, self._kept_for(found)))
 
     def _kept_for(self, answer: Answer) -> float:
         if answer.is_temporary:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 MAX_CACHED_OCTETS = 8192  # of one answer; beyond it nothing honest is kept from the cache, and memory has a bound
 MIN_RECORD_OCTETS = 64  # what a record costs at least as a Python object, so that many tiny ones count as much
@@ -29,11 +30,13 @@ TEMPORARY = frozenset({Status.SERVFAIL, Status.TIMEOUT})
 class Answer(Struct, frozen=True):
     """What DNS says. `records` are str for A, AAAA and PTR, (preference, host) for MX, and bytes for TXT, the character
     strings of each joined. Host names are in lower case without the final dot. `ttl` is what the answer came with,
-    in seconds, within the resolver's bounds."""
+    in seconds, within the resolver's bounds; `until` is when they have passed, by the clock of the cache that keeps it.
+    """
 
     status: Status
     records: tuple[Any, ...] = ()
     ttl: float = 0.0
+    until: float = 0.0
 
     @property
     def is_temporary(self) -> bool:
@@ -53,27 +56,28 @@ class DnsCache(Struct):
 
     size: int
     clock: Callable[[], float]
-    _answers: OrderedDict[Question, tuple[float, Answer]] = field(default_factory=OrderedDict)
+    _answers: OrderedDict[Question, Answer] = field(default_factory=OrderedDict)
 
     def get(self, question: Question) -> Answer | None:
-        entry = self._answers.get(question)
-        if entry is None:
+        answer = self._answers.get(question)
+        if answer is None:
             return None
-        expires, answer = entry
-        if expires <= self.clock():
+        if answer.until <= self.clock():
             del self._answers[question]
             return None
         self._answers.move_to_end(question)
         return answer
 
-    def put(self, question: Question, answer: Answer) -> None:
-        """Keep `answer` for its TTL, unless that is zero or it is too large."""
-        if answer.ttl <= 0 or answer.octets > MAX_CACHED_OCTETS:
-            return
-        self._answers[question] = (self.clock() + answer.ttl, answer)
+    def put(self, question: Question, answer: Answer) -> Answer:
+        """Keep `answer` for its TTL, unless that is zero or it is too large. What is returned is the answer as it is
+        kept."""
+        if answer.ttl <= 0 or answer.octets > MAX_CACHED_OCTETS or not self.size:
+            return answer
+        kept = self._answers[question] = replace(answer, until=self.clock() + answer.ttl)
         self._answers.move_to_end(question)
         if len(self._answers) > self.size:
             self._answers.popitem(last=False)
+        return kept
 
     def __len__(self) -> int:
         return len(self._answers)

@@ -12,6 +12,7 @@ from gateway.delivery.downstream import SmtpRoute
 from gateway.delivery.durable import make_maildir
 from gateway.record import Record
 from gateway.serve import Gateway, build_waves
+from gateway.system import burst
 from gateway.system.board import Region
 from gateway.system.metrics import Metrics
 from tests.support.dnstable import TableResolver
@@ -38,6 +39,36 @@ async def test_a_failure_to_record_is_no_failure_to_deliver(tmp_path: Path, capl
         await gateway.close()
     assert len(walk.delivered()) == 1
     assert "message m1 could not be recorded" in caplog.text
+
+
+class Counting(Metrics):
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted: list[str] = []
+
+    def count(self, record: Record) -> None:
+        self.counted.append(record.id)
+
+
+async def test_a_busy_worker_notes_a_message_before_its_reply_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(burst, "MANY", 0)
+    metrics = Counting()
+    gateway = Gateway(settings_of(tmp_path), metrics=metrics, region=Region.private())
+    walk = Walk(parts=gateway.parts, records=[], mail=tmp_path / "mail")
+    for wave in ("client", "sender", "message", "conclusion", "scoring"):
+        walk.with_wave(wave)
+    try:
+        await walk.connect()
+        assert (await walk.send()).startswith("250 ")
+        assert metrics.counted == [], "it waits for others of this turn"
+        gateway.parts.burst.leave()
+        assert metrics.counted == ["m1"]
+        assert (await walk.send()).startswith("250 ")
+    finally:
+        await gateway.close()
+    assert metrics.counted == ["m1", "m2"], "the last ones are noted at the end of the worker"
 
 
 async def test_dmarc_answers_in_time_where_no_name_server_does(tmp_path: Path) -> None:

@@ -108,6 +108,11 @@ async def no_tls(_: Any) -> Any:
     raise AssertionError("nobody asked for TLS")
 
 
+async def talk(dialogue: Dialogue, client: Connection) -> None:
+    await dialogue.meet(client)
+    await dialogue.talk()
+
+
 @pytest.mark.parametrize("is_patient", [True, False])
 @on_both_loops
 async def test_words_that_acknowledge_no_banner_are_early(is_patient: bool) -> None:
@@ -115,7 +120,7 @@ async def test_words_that_acknowledge_no_banner_are_early(is_patient: bool) -> N
         watchdog = Watchdog(asyncio.get_running_loop(), lambda: None)
         dialogue = Dialogue(gateway.front, near.inbox, near.outbox, watchdog, no_tls)
         client = Connection(id=dialogue.id, ip=ip_address("192.0.2.1"), port=9, role=Role.STRANGER, opened=0.0)
-        talking = asyncio.create_task(dialogue.run(client))
+        talking = asyncio.create_task(talk(dialogue, client))
         await until(lambda: near.inbox.is_awaited)
         if is_patient:
             assert far.recv(100).startswith(b"220 ")

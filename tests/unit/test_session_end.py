@@ -11,6 +11,7 @@ from gateway.connection import Role
 from gateway.reply import Reply
 from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
+from gateway.system.burst import MANY, Burst
 from gateway.system.tcp import send_with_the_end
 from tests.support.front import Gateway, Slow, listening
 from tests.support.loops import on_both_loops
@@ -66,6 +67,24 @@ async def test_goodbye_to_one_who_says_more_does_not_wait_for_the_end_which_may_
         is_held_back, told = await answers(gateway, b"QUIT\r\nNOOP\r\n")
     assert not is_held_back
     assert told[-1] == b"221 2.0.0 Goodbye\r\n"
+
+
+@on_both_loops
+async def test_goodbye_that_is_gathered_with_what_others_are_told_leaves_before_the_end() -> None:
+    async with listening(burst=Burst(lambda: MANY)) as gateway:
+        _, told = await answers(gateway, b"NOOP\r\nQUIT\r\n")
+    assert told[-2:] == [b"250 2.0.0 OK\r\n", b"221 2.0.0 Goodbye\r\n"]
+
+
+@on_both_loops
+async def test_client_that_closes_before_what_was_gathered_has_left_is_told_it_all() -> None:
+    async with listening(burst=Burst(lambda: MANY)) as gateway:
+        client = socket.create_connection(("127.0.0.1", gateway.port))
+        gateway.told.answers["reset"] = lambda _: client.shutdown(socket.SHUT_WR)
+        client.sendall(b"NOOP\r\nQUIT\r\n")
+        await until(lambda: bool(gateway.told.connections) and gateway.sessions.connections == 0)
+    with client, client.makefile("rb") as told:
+        assert told.readlines()[-2:] == [b"250 2.0.0 OK\r\n", b"221 2.0.0 Goodbye\r\n"]
 
 
 @on_both_loops

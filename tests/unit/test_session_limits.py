@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import time
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -382,13 +383,14 @@ async def test_drain_cuts_what_is_slow_and_waits_for_what_is_past_the_final_dot(
 
 
 async def test_our_own_hosts_find_a_place_when_strangers_hold_all() -> None:
-    role = [Role.STRANGER]
-    async with listening(max_connections=1, roles=lambda _: role[0]) as gateway:
+    ours = {ip_address("127.0.0.2"): Role.RELAY, ip_address("127.0.0.3"): Role.INTERNAL}
+    async with listening(max_connections=1, roles=lambda ip: ours.get(ip, Role.STRANGER)) as gateway:
         first = await gateway.greeted()
         full = await gateway.wire()
         assert (await full.reply()).startswith("421 4.3.2 ")
-        for role[0] in (Role.RELAY, Role.INTERNAL):
-            await gateway.greeted()
+        for ip in ours:
+            wire = Wire(*await asyncio.open_connection("127.0.0.1", gateway.port, local_addr=(str(ip), 0)))
+            assert (await wire.reply()).startswith("220 ")
         await first.close()
 
 

@@ -100,6 +100,13 @@ async def test_end_of_input_comes_after_what_was_sent() -> None:
         await inbox.line(100)
 
 
+async def test_what_comes_after_the_end_is_for_nobody() -> None:
+    inbox, _ = inbox_with()
+    inbox.end()
+    inbox.receive(b"NOOP\r\n")
+    assert inbox.is_empty
+
+
 async def test_wait_is_interrupted_once() -> None:
     inbox, _ = inbox_with()
     waiting = asyncio.create_task(inbox.some())

@@ -48,14 +48,11 @@ class Case(Struct, frozen=True, kw_only=True):
     now: float
     count: int  # of all signatures, those that are not evaluated too
     read: Sequence[Signature | DkimSignatureResult]
-
-    @property
-    def key_names(self) -> set[str]:
-        return {one.seal.key_name for one in self.read if isinstance(one, Signature)}
+    by_key: Mapping[str, Sequence[Signature]]  # those that are to be verified, by the names of their keys
 
     def plans(self, answers: Mapping[str, Answer]) -> set[BodyPlan]:
         """What is to be hashed for the signatures that have keys."""
-        return {one.body for one in self.read if isinstance(one, Signature) and answers[one.seal.key_name].records}
+        return {one.body for name, those in self.by_key.items() if answers[name].records for one in those}
 
 
 class DkimCheck:
@@ -75,7 +72,7 @@ class DkimCheck:
         case = self._case(subject)
         if case is None:
             return DkimResult()
-        answers = await look_up_keys(self._resolver, case.key_names)
+        answers = await look_up_keys(self._resolver, case.by_key)
         return self._judged(case, answers, await hash_body(case.message, case.plans(answers)))
 
     def known(self, subject: Subject) -> DkimResult | None:
@@ -85,7 +82,7 @@ class DkimCheck:
         case = self._case(subject)
         if case is None:
             return DkimResult()
-        answers = cached_keys(self._resolver, case.key_names)
+        answers = cached_keys(self._resolver, case.by_key)
         if answers is None:
             return None
         bodies = hash_short(case.message, case.plans(answers))
@@ -93,17 +90,24 @@ class DkimCheck:
 
     def _case(self, subject: Subject) -> Case | None:
         """None where there is no signature."""
-        message = subject.message
-        fields = message.named("dkim-signature") if message else ()
-        if message is None or not fields:
+        message, limit = subject.message, self._settings.max_signatures
+        fields = message.by_name.get("dkim-signature") if message else None
+        if message is None or fields is None:
             return None
         author_domain = subject.author.domain if subject.author else ""
-        chosen = choose(fields, author_domain, limit=self._settings.max_signatures)
-        now, header = self._clock(), Header(message.by_name)
-        read = [self._read(field, header, now) for field in chosen]
-        return Case(message=message, header=header, now=now, count=len(fields), read=read)
+        chosen = fields if len(fields) <= limit else choose(fields, author_domain, limit=limit)
+        now, authors = self._clock(), len(message.named("from"))
+        read: list[Signature | DkimSignatureResult] = []
+        by_key: dict[str, list[Signature]] = {}
+        for field in chosen:
+            one = self._read(field, authors, now)
+            read.append(one)
+            if isinstance(one, Signature):
+                by_key.setdefault(one.seal.key_name, []).append(one)
+        header = Header(message.by_name)
+        return Case(message=message, header=header, now=now, count=len(fields), read=read, by_key=by_key)
 
-    def _read(self, field: Field, header: Header, now: float) -> Signature | DkimSignatureResult:
+    def _read(self, field: Field, authors: int, now: float) -> Signature | DkimSignatureResult:
         """The signature, or why it need not be verified."""
         tags: Tags = {}
         signature = self._known.recall(field)
@@ -113,7 +117,7 @@ class DkimCheck:
                 signature = parse_signature(field, tags)
                 self._known.keep(signature)
             check_expiry(signature, now)
-            check_author_is_signed(signature, header)
+            check_author_is_signed(signature, authors)
         except SignatureError as error:
             return DkimSignatureResult(
                 result=error.status,

@@ -11,10 +11,8 @@ _domain_re = re.compile(rb"[:;][ \t\r\n]*d[ \t\r\n]*=[ \t\r\n]*([^; \t\r\n]+)")
 
 
 def choose(fields: Sequence[Field], author_domain: str, *, limit: int) -> tuple[Field, ...]:
-    """At most `limit` of the signature fields, in their order: of the author's domain first, then of one above or below
-    it, then the others from the top."""
-    if len(fields) <= limit:
-        return tuple(fields)
+    """So many of the signature fields, in their order: of the author's domain first, then of one above or below it,
+    then the others from the top."""
     best = sorted(range(len(fields)), key=lambda position: _rank(fields[position], author_domain))[:limit]
     return tuple(fields[position] for position in sorted(best))
 

@@ -3,28 +3,29 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from msgspec import Struct, field
+
 from gateway.checks.dkim.canonical import Canon, reduced
 from gateway.checks.dkim.tags import unsigned
 from gateway.message import Field
 
 MAX_TOGETHER = 8192  # octets of fields that are made relaxed for each signature anew, since that is cheap
-MAX_NAMES = 64  # in h=, of these fields, and where it is kept as it selects; honest signatures have 5 to 30
+MAX_NAMES = 64  # in h=, of these fields; honest signatures have 5 to 30
 MAX_KEPT = 250  # lists of them that one worker keeps, of 2 KB each as a rule and 60 KB at most: signers come again
 
 _LINE_END = b"\r\n"
 _COLON = b":\n\n"  # the colon behind a field's name, told from others: no field has an empty line in it
 
-_Kept = tuple[Sequence[int], Sequence[bytes]]  # how often a name was there before, and how it begins: "from:\n\n"
+_Listed = tuple[str, int, bytes]  # a name in h=, how often it was there before, and how its field begins: "from:\n\n"
 
 
-class Header:
+class Header(Struct, eq=False):
     """The fields of one message, to be signed or verified any number of times: where they are long, each is
     canonicalised once."""
 
-    def __init__(self, by_name: Mapping[str, Sequence[Field]]) -> None:
-        self._named = by_name
-        self._relaxed: dict[int, bytes] = {}
-        self._is_short = True  # as far as is known: no signature has been found that the fields are too long for
+    _named: Mapping[str, Sequence[Field]]
+    _relaxed: dict[int, bytes] = field(default_factory=dict)
+    _is_short: bool = True  # as far as is known: no signature has been found that the fields are too long for
 
     def count(self, name: str) -> int:
         return len(self._named.get(name, ()))
@@ -37,12 +38,11 @@ class Header:
     def signed(self, names: Sequence[str], canon: Canon, signature: Field) -> bytes:
         """What a signature covers: the fields that `names` select, in that order, then the signature's own field
         without its b= and its final line end."""
-        selected = self._select(names, signature)
         if self._is_short and canon is Canon.RELAXED and len(names) <= MAX_NAMES:
-            if octets := _relaxed_together(_kept(tuple(names))[1], selected, signature):
+            if octets := _relaxed_together(self._before(signature, names), _listed(tuple(names)), signature):
                 return octets
             self._is_short = False  # to find that out again for each signature and key would cost much
-        parts = [self.canonical(field, canon) for field in selected if field]
+        parts = [self.canonical(field, canon) for field in self._select(names, signature) if field]
         parts.append(unsigned_field(signature, canon))
         return b"".join(parts)
 
@@ -62,42 +62,44 @@ class Header:
     def _select(self, names: Sequence[str], signature: Field) -> list[Field | None]:
         """What each name stands for, from the bottom up: each time that a name appears it takes the next field of that
         name; where none is left it takes nothing, which signs that there is none (section 5.4.2)."""
-        named = self._without(signature) if signature.name in names else self._named
+        named = self._before(signature, names)
         selected: list[Field | None] = []
-        for name, before in zip(names, _times_before(names), strict=True):
+        for name, times in _counted(names):
             fields = named.get(name) if name else None  # lines without a name cannot be signed
-            selected.append(fields[~before] if fields and before < len(fields) else None)
+            selected.append(fields[~times] if fields and times < len(fields) else None)
         return selected
 
-    def _without(self, signature: Field) -> Mapping[str, Sequence[Field]]:
-        """The signature was not there when it was made."""
+    def _before(self, signature: Field, names: Sequence[str]) -> Mapping[str, Sequence[Field]]:
+        """The signature was not there when it was made, which matters where its own name is signed."""
+        if signature.name not in names:
+            return self._named
         others = [field for field in self._named.get(signature.name, ()) if field is not signature]
         return {**self._named, signature.name: others}
 
 
-def _times_before(names: Sequence[str]) -> Iterable[int]:
-    """How often each of the names was there before."""
-    return _kept(tuple(names))[0] if len(names) <= MAX_NAMES else _counted(names)
-
-
 @lru_cache(MAX_KEPT)
-def _kept(names: tuple[str, ...]) -> _Kept:
-    return tuple(_counted(names)), tuple([name.encode("ascii", "replace") + _COLON for name in names])
+def _listed(names: tuple[str, ...]) -> Sequence[_Listed]:
+    return tuple([(name, times, name.encode("ascii", "replace") + _COLON) for name, times in _counted(names) if name])
 
 
-def _counted(names: Iterable[str]) -> Iterator[int]:
-    times: dict[str, int] = {}
+def _counted(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Each name, and how often it was there before."""
+    counts: dict[str, int] = {}
     for name in names:
-        before = times.get(name, 0)
-        times[name] = before + 1
-        yield before
+        times = counts.get(name, 0)
+        counts[name] = times + 1
+        yield name, times
 
 
-def _relaxed_together(beginnings: Sequence[bytes], selected: Sequence[Field | None], signature: Field) -> bytes:
-    """What `relaxed` makes of these fields, in a few passes over all of them: a CRLF within a field is a fold, so that
-    the others end fields. Nothing where that is too much to be done anew, or where a field has no CRLF at its end."""
-    pairs = zip(beginnings, selected, strict=True)
-    begun = [beginning + field.raw.partition(b":")[2] for beginning, field in pairs if field]
+def _relaxed_together(named: Mapping[str, Sequence[Field]], listed: Iterable[_Listed], signature: Field) -> bytes:
+    """What `relaxed` makes of the fields that are selected, in a few passes over all of them: a CRLF within a field is
+    a fold, so that the others end fields. Nothing where that is too much to be done anew, or where a field has no CRLF
+    at its end."""
+    begun: list[bytes] = []
+    for name, times, beginning in listed:
+        fields = named.get(name)
+        if fields and times < len(fields):
+            begun.append(beginning + fields[~times].raw.partition(b":")[2])
     octets = b"".join(begun)
     if len(octets) > MAX_TOGETHER:
         return b""

@@ -43,10 +43,15 @@ class Key(Struct, frozen=True):
     """A published key. It signs mail, and its hash restrictions allow SHA-256: others are refused when parsed."""
 
     public: RSAPublicKey | Ed25519PublicKey
-    type: str  # k=: "rsa" or "ed25519"
+    algorithm: Algorithm  # the one that keys of its type (k=) are for
     testing: bool  # t=y
     strict: bool  # t=s: the domain of i= must be d= itself
     bits: int
+
+    @property
+    def type(self) -> str:
+        """k=: "rsa" or "ed25519"."""
+        return self.algorithm.key_type
 
     def verifies(self, signature: bytes, signed: bytes) -> bool:
         """Whether `signature` is this key's, over the SHA-256 of `signed`."""
@@ -73,15 +78,15 @@ def parse_key(record: bytes) -> Key:
 
 def _key(tags: Tags) -> Key:
     _check_restrictions(tags)
-    kind = tags.get("k", b"rsa").decode("ascii", "replace")
-    load = _LOADERS.get(kind)
-    if load is None:
+    kind = _KINDS.get(tags.get("k", b"rsa"))
+    if kind is None:
         raise SignatureError("key record: the key type is unknown", Failure.WRONG_KEY)
+    algorithm, load = kind
     flags = colon_list(tags.get("t", b""))
     public = load(_key_octets(tags))
     return Key(
         public=public,
-        type=kind,
+        algorithm=algorithm,
         testing=b"y" in flags,
         strict=b"s" in flags,
         bits=public.key_size if isinstance(public, RSAPublicKey) else 256,
@@ -132,4 +137,7 @@ def _load_ed25519(octets: bytes) -> Ed25519PublicKey:
         raise SignatureError("key record: an Ed25519 key has 32 octets", Failure.BAD_KEY) from None
 
 
-_LOADERS: dict[str, Callable[[bytes], RSAPublicKey | Ed25519PublicKey]] = {"rsa": _load_rsa, "ed25519": _load_ed25519}
+_KINDS: dict[bytes, tuple[Algorithm, Callable[[bytes], RSAPublicKey | Ed25519PublicKey]]] = {
+    b"rsa": (Algorithm.RSA_SHA256, _load_rsa),
+    b"ed25519": (Algorithm.ED25519_SHA256, _load_ed25519),
+}

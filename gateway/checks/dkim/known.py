@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.checks.dkim.signature import Claim, Seal, Signature, times
 from gateway.checks.dkim.status import SignatureError
-from gateway.checks.dkim.tags import TagError, base64, decoded, unfolded
+from gateway.checks.dkim.tags import TagError, base64, unfolded
 from gateway.message import Field
 
 MAX_FORMS = 1000  # forms that one worker keeps, each with what was parsed of it: 1 KB as a rule, 50 KB at most
@@ -40,7 +40,7 @@ class KnownForms:
 
     def recall(self, field: Field) -> Signature | None:
         """The signature in a DKIM-Signature field, as parsing would make it. None where it has to be parsed: its form
-        is not known, or a value is malformed."""
+        is not known, or a value is malformed, or a time has white space around it."""
         if len(field.raw) > MAX_LOOKED_FOR:
             return None
         form, _, values = _taken_apart(field)
@@ -74,26 +74,27 @@ class KnownForms:
 
 def _taken_apart(field: Field) -> tuple[bytes, Sequence[bytes], Sequence[bytes]]:
     """The form of a signature, and the names (with what is around them) and values of the tags that are its own."""
-    pieces = _own_re.split(b";" + field.raw.partition(b":")[2])
+    pieces = _own_re.split(b";" + field.raw.partition(b":")[2].removesuffix(b"\r\n"))
     values = pieces[2::3]
     del pieces[2::3]
     return b"".join(pieces), pieces[1::2], values
 
 
 def _like(specimen: Specimen, field: Field, values: Sequence[bytes]) -> Signature | None:
-    """None where a value is malformed."""
+    """None where a value is not as it mostly is."""
     common = specimen.signature
-    own = dict(zip(specimen.own, [value.strip(b" \t\r\n") for value in values], strict=True))
-    b, claim, seal = unfolded(own["b"]), common.claim, common.seal
+    own = dict(zip(specimen.own, values, strict=True))
+    claim, seal, b = common.claim, common.seal, own["b"]
     try:
         signed, expires = times(own)
-        octets, body_hash = decoded(b, "b"), base64(own["bh"], "bh")
+        octets, body_hash = base64(b, "b"), base64(own["bh"], "bh")
     except (SignatureError, TagError):
         return None
+    text = str(unfolded(b), "ascii")
     return Signature(
         field=field,
-        claim=Claim(claim.domain, claim.selector, claim.identity, claim.algorithm, str(b, "ascii"), signed, expires),
-        seal=Seal(seal.domain, seal.selector, seal.algorithm, octets),
+        claim=Claim(claim.domain, claim.selector, claim.identity, claim.algorithm, text, signed, expires),
+        seal=Seal(seal.domain, seal.selector, seal.algorithm, octets, seal.key_name),
         identity_domain=common.identity_domain,
         headers=common.headers,
         header_canon=common.header_canon,

@@ -51,7 +51,7 @@ def hash_short(message: Message, plans: Collection[BodyPlan]) -> Mapping[BodyPla
     """The same of a body that is one chunk at most, as of most messages; None of a longer one."""
     if not plans:
         return {}
-    if message.size - message.header_size > CHUNK:
+    if message.content.size - message.header_size > CHUNK:
         return None
     body = b"".join(message.body())
     if len(plans) == 1:

@@ -1,6 +1,5 @@
 """What DKIM found: results of signatures, as facts, as Authentication-Results (RFC 8601, RFC 6008) and as a report."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +14,16 @@ from gateway.facts import Fact, FactType, FactValue, Spelling, Stage
 __all__ = ["FACTS", "DkimResult", "DkimSignatureResult"]
 
 # Fields that readers show or go by, and that anyone can put above a signature that does not sign them.
-SHOWN_FIELDS = ("subject", "to", "cc", "reply-to", "sender", "date", "content-type", "content-transfer-encoding")
+SHOWN_FIELDS: tuple[str, ...] = (
+    "subject",
+    "to",
+    "cc",
+    "reply-to",
+    "sender",
+    "date",
+    "content-type",
+    "content-transfer-encoding",
+)
 SHORT_B = 8  # characters of b= that tell signatures apart, RFC 6008 section 4
 REMEMBERED = 1000  # signers; each is one or two KB at most
 LONG_B = 64  # characters of b= at most: honest signatures that agree in so many are the same
@@ -31,7 +39,6 @@ _PRECEDENCE = (
     Status.NEUTRAL,
     Status.NONE,
 )
-_TIME_FAULTS = tuple(TimeFault)  # to go through an enumeration anew costs more than all the rest of it
 
 
 class DkimResult(Struct, frozen=True):
@@ -52,41 +59,42 @@ class DkimResult(Struct, frozen=True):
     @property
     def passing_domains(self) -> tuple[str, ...]:
         """The domains that vouch for the message, each once: what DMARC may align with."""
-        return _domains([signature for signature in self.signatures if signature.vouches])
-
-    @property
-    def time_faults(self) -> tuple[TimeFault, ...]:
-        """What is wrong with the times of the signatures, each once."""
-        found = [signature.claim.time_fault(self.judged_at) for signature in self.signatures]
-        return tuple([fault for fault in _TIME_FAULTS if fault in found]) if any(found) else ()
+        return tuple(dict.fromkeys([signature.domain for signature in self.signatures if signature.vouches]))
 
     def facts(self) -> dict[str, FactValue]:
-        passing = [one for one in self.signatures if one.result is Status.PASS]
-        vouching = [one for one in passing if not one.unsigned_octets]
+        header, passes, partial = self.header, False, False
+        domains: dict[str, None] = {}
+        failures: dict[str, None] = {}
+        faults: set[TimeFault] = set()
+        unsigned = SHOWN_FIELDS if header else ()
+        for one in self.signatures:
+            if fault := one.claim.time_fault(self.judged_at):
+                faults.add(fault)
+            if one.failure:
+                failures[str(one.failure)] = None
+            if one.result is Status.PASS:
+                passes = True
+                if one.unsigned_octets:
+                    partial = True
+                    continue
+                domains[one.claim.domain] = None
+                if header and one.signature:
+                    unsigned = header.uncovered(one.signature.headers, unsigned)
         return {
-            "dkim.result": str(Status.PASS if passing else self.result),
-            "dkim.domains": _domains(vouching),
+            "dkim.result": str(Status.PASS if passes else self.result),
+            "dkim.domains": tuple(domains),
             "dkim.count": self.count,
-            "dkim.partial": len(vouching) < len(passing),
-            "dkim.unsigned": self._unsigned_fields(vouching),
-            "dkim.times": tuple([str(fault) for fault in self.time_faults]),
-            "dkim.failures": tuple(dict.fromkeys([str(s.failure) for s in self.signatures if s.failure])),
+            "dkim.partial": partial,
+            "dkim.unsigned": unsigned if domains else (),  # which of SHOWN_FIELDS are there unsigned
+            "dkim.times": tuple([str(fault) for fault in TimeFault if fault in faults]) if faults else (),
+            "dkim.failures": tuple(failures),
         }
-
-    def _unsigned_fields(self, vouching: Sequence[DkimSignatureResult]) -> tuple[str, ...]:
-        """Which of SHOWN_FIELDS the message has more often than any of those signs them."""
-        signed = [one.signature.headers for one in vouching if one.signature]
-        header = self.header
-        if header is None or not signed:
-            return ()
-        left: tuple[str, ...] = SHOWN_FIELDS
-        for names in signed:
-            left = header.uncovered(names, left)
-        return left
 
     def authres(self) -> tuple[MethodResult, ...]:
         if not self.signatures:
             return (MethodResult("dkim", Status.NONE.value),)
+        if len(self.signatures) == 1:
+            return (_method_result(self.signatures[0], SHORT_B),)
         length = _telling_length([signature.claim.b for signature in self.signatures])
         return tuple([_method_result(signature, length) for signature in self.signatures])
 
@@ -148,10 +156,6 @@ FACTS = (
 )
 
 
-def _domains(vouching: Sequence[DkimSignatureResult]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([one.claim.domain for one in vouching]))
-
-
 def _method_result(signature: DkimSignatureResult, length: int) -> MethodResult:
     claim = signature.claim
     usual = _usual_properties(claim.domain, claim.identity, claim.selector, claim.algorithm)
@@ -185,10 +189,7 @@ def _comment(signature: DkimSignatureResult) -> str:
 
 def _telling_length(values: list[str]) -> int:
     """How many characters of b= tell these signatures apart, at least 8 (RFC 6008 section 4)."""
-    length = SHORT_B
-    if len(values) == 1:
-        return length
-    different = len(set(values))
+    length, different = SHORT_B, len(set(values))
     while length < LONG_B and len({value[:length] for value in values}) < different:
         length *= 2
     return length

@@ -56,11 +56,7 @@ class Seal(Struct, frozen=True):
     selector: str  # s=, likewise
     algorithm: Algorithm
     octets: bytes  # b=, decoded
-
-    @property
-    def key_name(self) -> str:
-        """Where the key is published (RFC 6376 section 3.6.2.1)."""
-        return f"{self.selector}._domainkey.{self.domain}"
+    key_name: str  # where the key is published (RFC 6376 section 3.6.2.1)
 
 
 class Signature(Struct, frozen=True):
@@ -148,6 +144,7 @@ def seal(tags: Tags) -> Seal:
         selector=selector,
         algorithm=_algorithm(required(tags, "a")),
         octets=base64(required(tags, "b"), "b"),
+        key_name=f"{selector}._domainkey.{domain}",
     )
 
 
@@ -168,7 +165,8 @@ def domain_name(value: bytes) -> str:
 
 def times(tags: Tags) -> tuple[int | None, int | None]:
     """t= and x=, checked against one another. Raises SignatureError or TagError."""
-    signed, expires = _time(tags, "t"), _time(tags, "x")
+    signed = number(tags["t"], "t", digits=MAX_TIME_DIGITS) if "t" in tags else None
+    expires = number(tags["x"], "x", digits=MAX_TIME_DIGITS) if "x" in tags else None
     if expires is not None and signed is not None and expires <= signed:
         raise SignatureError("it expires (x=) before it was made (t=)", Failure.REVERSED)
     return signed, expires
@@ -178,13 +176,9 @@ def _names(value: bytes) -> tuple[str, ...]:
     return tuple([name.strip(" \t\r\n") for name in value.decode("ascii", "replace").lower().split(":")])
 
 
-def _time(tags: Tags, name: str) -> int | None:
-    return number(tags[name], name, digits=MAX_TIME_DIGITS) if name in tags else None
-
-
 def _stated_time(tags: Tags, name: str) -> int | None:
     try:
-        return _time(tags, name)
+        return number(tags[name], name, digits=MAX_TIME_DIGITS) if name in tags else None
     except TagError:
         return None
 

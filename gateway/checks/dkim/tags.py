@@ -57,12 +57,7 @@ def colon_list(value: bytes) -> tuple[bytes, ...]:
 
 def base64(value: bytes, tag: str) -> bytes:
     """Decode the base64 of a tag, whose padding the grammar leaves optional (section 2.10). Raises TagError."""
-    return decoded(unfolded(value), tag)
-
-
-def decoded(digits: bytes, tag: str) -> bytes:
-    """The same of a value without white space."""
-    digits = digits.rstrip(b"=")
+    digits = value.translate(None, _white).rstrip(b"=")
     try:
         octets = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4), strict_mode=True)
     except binascii.Error:

@@ -41,12 +41,16 @@ def try_keys(answer: Answer, parse_key: Callable[[bytes], Key], verify: Callable
 
 def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bodies) -> None:
     """Check one signature against one key. Raises SignatureError where it does not verify."""
-    _check_key(signature.seal, key)
-    if key.strict and signature.identity_domain != signature.seal.domain:
+    seal = signature.seal
+    _check_key(seal, key)
+    if key.strict and signature.identity_domain != seal.domain:
         raise SignatureError("its key (t=s) does not allow an identity (i=) in a subdomain", Failure.WRONG_IDENTITY)
     try:
-        _verify_body(signature, bodies[signature.body])
-        _verify_octets(signature.seal, key, header.signed(signature.headers, signature.header_canon, signature.field))
+        body = bodies[signature.body]
+        if body.digest != signature.body_hash:
+            raise _changed_body(body)
+        if not key.verifies(seal.octets, header.signed(signature.headers, signature.header_canon, signature.field)):
+            raise _changed_header()
     except SignatureError as error:
         if key.testing:
             reason = f"{error.reason}, and its domain is testing (t=y)"
@@ -57,7 +61,8 @@ def verify_signature(signature: Signature, key: Key, header: Header, bodies: Bod
 def verify_seal(seal: Seal, key: Key, signed: bytes) -> None:
     """Check a signature over octets. Raises SignatureError where it does not verify."""
     _check_key(seal, key)
-    _verify_octets(seal, key, signed)
+    if not key.verifies(seal.octets, signed):
+        raise _changed_header()
 
 
 def check_expiry(signature: Signature, now: float) -> None:
@@ -66,10 +71,10 @@ def check_expiry(signature: Signature, now: float) -> None:
         raise SignatureError("it has expired (x=)", Failure.EXPIRED)
 
 
-def check_author_is_signed(signature: Signature, header: Header) -> None:
-    """Raises SignatureError where the message has a From field that the signature does not cover: a second one, which a
-    reader may be shown instead of the signed one (RFC 6376 section 8.15)."""
-    if header.count("from") > signature.headers.count("from"):
+def check_author_is_signed(signature: Signature, authors: int) -> None:
+    """Raises SignatureError where the message has more From fields, `authors`, than the signature covers: a reader may
+    be shown the other one instead of the signed one (RFC 6376 section 8.15)."""
+    if authors > signature.headers.count("from"):
         raise SignatureError("the message has a From field that it does not sign", Failure.UNSIGNED_FROM)
 
 
@@ -79,18 +84,15 @@ def _no_key(answer: Answer) -> SignatureError:
     return SignatureError("there is no key for it", Failure.NO_KEY)
 
 
+def _changed_body(body: BodyHash) -> SignatureError:
+    shorter, other = "the body is shorter than what it signs (l=)", "the body hash did not verify"
+    return SignatureError(other if body.digest else shorter, Failure.BODY)
+
+
+def _changed_header() -> SignatureError:
+    return SignatureError("the signature did not verify", Failure.HEADER)
+
+
 def _check_key(seal: Seal, key: Key) -> None:
-    if key.type != seal.algorithm.key_type:
+    if key.algorithm is not seal.algorithm:
         raise SignatureError("its key is not for its algorithm", Failure.WRONG_KEY)
-
-
-def _verify_octets(seal: Seal, key: Key, signed: bytes) -> None:
-    if not key.verifies(seal.octets, signed):
-        raise SignatureError("the signature did not verify", Failure.HEADER)
-
-
-def _verify_body(signature: Signature, body: BodyHash) -> None:
-    if not body.digest:
-        raise SignatureError("the body is shorter than what it signs (l=)", Failure.BODY)
-    if body.digest != signature.body_hash:
-        raise SignatureError("the body hash did not verify", Failure.BODY)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from gateway.author import Author
 from gateway.checks.base import Subject
-from gateway.checks.dmarc.alignment import Identifier, must_be_related
+from gateway.checks.dmarc.alignment import Identifier, Mechanism, must_be_related
 from gateway.checks.dmarc.grounds import Grounds
-from gateway.checks.dmarc.identifiers import identifiers, spf_skipped
+from gateway.checks.dmarc.identifiers import identifiers
 from gateway.checks.dmarc.judge import NO_POLICY_FOR_NOW, Evidence, judge
 from gateway.checks.dmarc.lookup import ImpatientResolver, begin, exists, walk
 from gateway.checks.dmarc.result import FACTS, DmarcResult, Status
@@ -47,9 +47,10 @@ class DmarcCheck:
 
     def known(self, subject: Subject) -> DmarcResult | None:
         """What was concluded when the same was found about mail of the same author's domain."""
-        if subject.author is None or not subject.author.domain:
+        author = subject.author
+        if author is None or not author.domain:
             return None
-        result = self._concluded.recall((subject.author.domain, identifiers(subject)))
+        result = self._concluded.recall((author.domain, identifiers(subject)))
         return _noting_skipped(result, subject) if result else None
 
     async def _conclude(self, author: str, found: Found) -> DmarcResult:
@@ -69,7 +70,8 @@ class DmarcCheck:
 
 
 def _noting_skipped(result: DmarcResult, subject: Subject) -> DmarcResult:
-    skipped = spf_skipped(subject)
+    """With why SPF was not asked about this client, if it was not."""
+    skipped = getattr((subject.results or {}).get(Mechanism.SPF), "skipped", "")
     return replace(result, spf_skipped=skipped) if skipped else result
 
 

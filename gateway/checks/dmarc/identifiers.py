@@ -19,14 +19,6 @@ class Finding(Protocol):
     def domain(self) -> str: ...
 
 
-class SpfFinding(Finding, Protocol):
-    """Its one identity is that of MAIL FROM, and that of HELO for the null reverse-path, which is what RFC 9989 section
-    3.2.4 asks for."""
-
-    @property
-    def skipped(self) -> str: ...
-
-
 class SignatureFinding(Finding, Protocol):
     """Whether it vouches for the whole message is told besides its result."""
 
@@ -51,20 +43,16 @@ def identifiers(subject: Subject) -> tuple[Identifier, ...]:
     found: list[Identifier] = []
     for mechanism, read in _READERS:
         result = results.get(mechanism)
-        if isinstance(result, Unavailable):
+        if type(result) is Unavailable:  # isinstance would ask the class of classes, in Python
             found.append(Identifier(mechanism, "", UNAVAILABLE))
         elif result is not None:
             found += read(result)
     return tuple(found)
 
 
-def spf_skipped(subject: Subject) -> str:
-    """Why SPF was not asked about this client, for people; "" where it was."""
-    spf: Any = (subject.results or {}).get(Mechanism.SPF)
-    return "" if spf is None or isinstance(spf, Unavailable) else spf.skipped
-
-
-def _of_spf(spf: SpfFinding) -> Iterable[Identifier]:
+def _of_spf(spf: Finding) -> Iterable[Identifier]:
+    """Its one identity is that of MAIL FROM, and that of HELO for the null reverse-path, which is what RFC 9989 section
+    3.2.4 asks for."""
     domain = spf.domain
     return (Identifier(Mechanism.SPF, domain, spf.result),) if domain else ()
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gateway.checks.base import Subject
 from gateway.checks.iprev import bare_address
-from gateway.checks.spf.known import Grounded, KnownFindings, KnownResults
+from gateway.checks.spf.known import CONCLUSIONS, Asked, Grounded, KnownFindings, all_grounds, asked
 from gateway.checks.spf.query import Claim, check_host
 from gateway.checks.spf.record import Record, parse_record
 from gateway.checks.spf.result import FACTS, Finding, SpfIdentity, SpfResult, SpfWord
@@ -16,6 +16,7 @@ from gateway.domain import canonical_domain
 from gateway.envelope import Envelope
 from gateway.settings import Section
 from gateway.system.bridge import run_sync, wait
+from gateway.system.conclusions import Conclusions
 from gateway.system.dns import Answer, Resolver
 from gateway.system.dnscache import Question
 from gateway.system.together import together
@@ -58,7 +59,7 @@ class SpfCheck:
         self._settings = settings
         self._resolver = resolver
         self._known = KnownFindings(resolver)
-        self._known_results = KnownResults(resolver)
+        self._known_results: Conclusions[Asked, SpfResult] = Conclusions(resolver, size=CONCLUSIONS)
         self._parse_kept = lru_cache(settings.record_cache_size)(parse_record)
 
     async def __call__(self, subject: Subject) -> SpfResult:
@@ -69,7 +70,7 @@ class SpfCheck:
     def known(self, subject: Subject) -> SpfResult | None:
         if subject.connection.role in SKIPPED:
             return _result(subject, ())
-        return self._known_results.recall(subject) or self._known_of_each(subject)
+        return self._known_results.recall(asked(subject)) or self._known_of_each(subject)
 
     def _known_of_each(self, subject: Subject) -> SpfResult | None:
         findings, kept = [], []
@@ -82,7 +83,7 @@ class SpfCheck:
             findings.append(finding)
         result = _result(subject, findings)
         if len(kept) == len(findings):  # what had to be evaluated may hold for this sender alone
-            self._known_results.keep(subject, result, kept)
+            self._known_results.keep(asked(subject), result, all_grounds(kept))
         return result
 
     async def _check(self, claim: Claim, seconds: float) -> Finding:

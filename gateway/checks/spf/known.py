@@ -12,8 +12,8 @@ from msgspec import Struct
 from gateway.checks.base import Subject
 from gateway.checks.iprev import bare_address
 from gateway.checks.spf.query import Claim
-from gateway.checks.spf.result import Finding, SpfResult, SpfWord
-from gateway.system.conclusions import Conclusions
+from gateway.checks.spf.result import Finding, SpfWord
+from gateway.system.conclusions import Conclusions, Grounds
 from gateway.system.dns import Resolver
 from gateway.system.dnscache import Answer, Question
 
@@ -23,7 +23,7 @@ CONCLUSIONS = 2000  # domains and networks of clients, as they come together; an
 # those that most records have: none in no record, as with most HELO names.
 _LENGTHS: Mapping[int, tuple[int, ...]] = {4: (0, 2, 3, 4, 1), 6: (0, 8, 16, 4, 12)}
 
-Grounds = Mapping[Question, Answer]
+Asked = tuple[bytes, str, str | None]  # the client, its HELO name and the sender's domain: what a result hangs on
 
 
 class Grounded(Struct, frozen=True):
@@ -56,25 +56,16 @@ class KnownFindings:
         self._concluded.keep((claim.domain, version, claim.ip.packed[:length]), found, found.grounds)
 
 
-class KnownResults:
-    """Results that were put together of known findings, by the client, its HELO name and the sender's domain."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._concluded: Conclusions[tuple[bytes, str, str | None], SpfResult] = Conclusions(resolver, size=CONCLUSIONS)
-
-    def recall(self, subject: Subject) -> SpfResult | None:
-        return self._concluded.recall(_asked(subject))
-
-    def keep(self, subject: Subject, result: SpfResult, findings: Iterable[Grounded]) -> None:
-        grounds: dict[Question, Answer] = {}
-        for found in findings:
-            grounds |= found.grounds
-        self._concluded.keep(_asked(subject), result, grounds)
-
-
-def _asked(subject: Subject) -> tuple[bytes, str, str | None]:
+def asked(subject: Subject) -> Asked:
     connection, sender = subject.connection, subject.envelope.sender
     return bare_address(connection.ip).packed, connection.helo, sender.domain if sender else None
+
+
+def all_grounds(findings: Iterable[Grounded]) -> Grounds:
+    grounds: dict[Question, Answer] = {}
+    for found in findings:
+        grounds |= found.grounds
+    return grounds
 
 
 def _have_macros(grounds: Grounds) -> bool:

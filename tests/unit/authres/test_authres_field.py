@@ -75,6 +75,15 @@ def test_no_results_are_stated() -> None:
     assert parse(build(nothing)) == nothing
 
 
+@given(hostile, hostile, st.lists(properties, min_size=1, max_size=4).map(tuple))
+def test_result_of_a_signature_is_folded_as_any_other(reason: str, comment: str, stated: tuple[Property, ...]) -> None:
+    of_signature, other = (
+        build(AuthenticationResults("mx", (MethodResult(method, "pass", reason, stated, comment),)))
+        for method in ("dkim", "auth")
+    )
+    assert of_signature.replace(b" dkim=", b" auth=", 1) == other
+
+
 @given(any_results)
 def test_what_is_built_is_read_again(results: AuthenticationResults) -> None:
     assert parse(build(results)) == clean(results)

@@ -523,7 +523,7 @@ def partial(domain: str) -> DkimSignatureResult:
     signed = Signature(
         field=Field("dkim-signature", b""),
         claim=Claim(domain=domain),
-        seal=Seal(domain, "s", Algorithm.RSA_SHA256, b"x"),
+        seal=Seal(domain, "s", Algorithm.RSA_SHA256, b"x", f"s._domainkey.{domain}"),
         identity_domain=domain,
         headers=("from",),
         header_canon=Canon.RELAXED,

@@ -91,3 +91,8 @@ def test_xtext_leaves_nothing_that_ends_a_value(text: str) -> None:
         octets += bytes.fromhex(encoded[position + 1 : position + 3]) if escaped else encoded[position].encode()
         position += 3 if escaped else 1
     assert octets.decode() == text
+
+
+def test_the_scope_of_an_address_cannot_end_its_line() -> None:
+    (line,) = xforward(client(ip=ip_address("fe80::1%a\r\nRSET")), offered("XFORWARD ADDR"))
+    assert line == b"XFORWARD ADDR=IPV6:fe80::1%a+0D+0ARSET\r\n"

@@ -141,6 +141,25 @@ async def test_of_two_workers_that_have_as_many_one_gives_way_only_to_a_long_wai
             there.pool.give_back(held)
 
 
+async def test_nobody_takes_one_without_work_before_those_who_wait_in_another_worker() -> None:
+    one, other = two_workers()
+    async with Downstream() as server:
+        limits = {"max_connections": 2, "idle_timeout": 60}
+        with (
+            route(server.endpoint, region=one, **limits) as here,
+            route(server.endpoint, region=other, **limits) as there,
+        ):
+            own, held = await here.pool.take("192.0.2.1"), await there.pool.take("192.0.2.1")
+            waiting = asyncio.create_task(there.pool.take("192.0.2.2"))
+            await asyncio.sleep(0)
+            here.pool.give_back(own)
+            assert here.pool.take_idle() is None
+            there.pool.give_back(held)
+            there.pool.give_back(await waiting)
+            assert here.pool.take_idle() is own
+            here.pool.give_back(own)
+
+
 async def test_worker_keeps_its_connections_as_long_as_no_other_wants_them() -> None:
     one, other = two_workers()
     async with Downstream() as server:

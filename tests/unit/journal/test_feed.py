@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.journal.feed import Feed, pair
-from gateway.journal.frame import Noted, decode
+from gateway.journal.frame import MAX_FRAME, Noted, decode, unpacked
+from gateway.system.burst import AT_ONCE, MANY, Burst
 from tests.support.journal import numbered, record_of
 from tests.support.waiting import until
 
@@ -23,8 +24,8 @@ class Ends:
         self.dropped = 0
         self.come = 0
 
-    def feed(self, limit: int = 100) -> Feed:
-        return Feed(self.workers.dup(), glossary="digest", limit=limit, on_drop=self._count)
+    def feed(self, limit: int = 100, burst: Burst = AT_ONCE) -> Feed:
+        return Feed(self.workers.dup(), glossary="digest", limit=limit, on_drop=self._count, burst=burst)
 
     def taken(self) -> list[str]:
         """The ids of all that has come by now."""
@@ -33,8 +34,8 @@ class Ends:
     def noted(self) -> list[Noted]:
         noted: list[Noted] = []
         with contextlib.suppress(BlockingIOError):
-            while frame := self.process.recv(1 << 16):
-                noted.append(decode(frame))
+            while packet := self.process.recv(1 << 16):
+                noted += map(decode, unpacked(packet))
         return noted
 
     def has_come(self, entries: int) -> bool:
@@ -76,6 +77,23 @@ async def test_entries_wait_while_nobody_takes_them_and_come_in_their_order(ends
     await until(is_there)
     assert taken == [*(f"m{number + 1}" for number in range(given)), "last", "very last"]
     assert ends.dropped == 0
+
+
+async def test_entries_of_a_turn_come_in_few_packets_each_no_larger_than_a_frame(ends: Ends) -> None:
+    burst, records, packets = Burst(lambda: MANY), numbered(40), list[bytes]()
+    feed = ends.feed(limit=1, burst=burst)
+    for record in records:
+        feed.put(record)
+    with pytest.raises(BlockingIOError):
+        ends.process.recv(1)
+    burst.leave()
+    with contextlib.suppress(BlockingIOError):
+        while packet := ends.process.recv(1 << 20):
+            packets.append(packet)
+    come = [decode(frame).values["id"] for packet in packets for frame in unpacked(packet)]
+    assert (come, ends.dropped) == ([record.id for record in records], 0)
+    assert 1 < len(packets) < 10
+    assert max(map(len, packets)) <= MAX_FRAME
 
 
 async def test_what_does_not_fit_into_the_queue_is_dropped_and_told(ends: Ends) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.facts import FactValue, Stage
-from gateway.journal.frame import FORMAT, MAX_FRAME, NAMES, FrameError, decode, encode
+from gateway.journal.frame import FORMAT, MAX_FRAME, NAMES, FrameError, decode, encode, packed, unpacked
 from gateway.journal.glossary import Glossary
 from gateway.record import Event, Record
 from tests.support.journal import EVIDENCE, FOUND, GLOSSARY, record_of
@@ -41,6 +41,24 @@ def test_a_record_without_a_basis_has_no_facts() -> None:
     noted = decode(encode(record, "digest"))
     assert (noted.facts, noted.settled, noted.dmarc) == ({}, Stage.MAIL, None)
     assert noted.values["total"] is None
+
+
+@given(st.lists(st.lists(ANY_TEXT, max_size=3), min_size=1, max_size=9))
+def test_packets_have_all_frames_in_their_order_whatever_is_in_them(texts: list[list[str]]) -> None:
+    frames = [encode(record_of(subject="".join(some), recipients=tuple(some)), "digest") for some in texts]
+    come: list[bytes] = []
+    while len(come) < len(frames):
+        packet, count = packed(frames[len(come) :])
+        assert len(unpacked(packet)) == count > 0
+        come += unpacked(packet)
+    assert come == frames
+
+
+def test_a_packet_is_no_larger_than_a_frame_may_be() -> None:
+    half = b"x" * (MAX_FRAME // 2)
+    assert packed([half, half[1:], b"x"]) == (half + b"\n" + half[1:], 2)
+    assert packed([half, half]) == (half, 1)
+    assert packed([b"x" * (MAX_FRAME + 1)])[1] == 1
 
 
 @given(st.dictionaries(ANY_TEXT, ANY_TEXT | st.lists(ANY_TEXT).map(tuple) | st.booleans() | st.integers(-99, 99)))

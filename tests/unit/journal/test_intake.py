@@ -69,6 +69,13 @@ def test_a_batch_is_full_at_its_size() -> None:
     assert taking.intake.gather(LONG) == [b"3", b"4"]
 
 
+def test_all_that_came_together_is_in_one_batch() -> None:
+    taking = Taking(size=2)
+    taking.send(b"1", b"2\n3\n4", b"5")
+    assert taking.intake.gather(LONG) == [b"1", b"2", b"3", b"4"]
+    assert taking.taken == 4
+
+
 def test_a_batch_is_full_after_its_time() -> None:
     taking = Taking(seconds=0.05)
     taking.send(b"1", b"2")

@@ -4,6 +4,8 @@ import asyncio
 import socket
 from typing import cast
 
+import pytest
+
 from gateway.system.burst import MANY, Burst
 from tests.support.loops import on_both_loops
 
@@ -76,6 +78,50 @@ async def test_what_waits_for_a_connection_that_is_closed_meanwhile_is_lost() ->
     cast(Pipe, one).closing = True
     await asyncio.sleep(0)
     assert told == [b"2"]
+
+
+async def test_what_is_to_be_first_is_done_before_anything_that_waits_leaves() -> None:
+    told, (one,) = pipes(1)
+    burst = Burst(lambda: MANY)
+    burst.write(one, b"1")
+    burst.first(lambda: told.append(b"2"))
+    burst.first(lambda: burst.first(lambda: told.append(b"4")))
+    burst.first(lambda: told.append(b"3"))
+    assert told == []
+    await asyncio.sleep(0)
+    assert told == [b"2", b"3", b"4", b"1"]
+    burst.first(lambda: told.append(b"5"))
+    burst.leave()
+    await asyncio.sleep(0)
+    assert told == [b"2", b"3", b"4", b"1", b"5"]
+
+
+async def test_where_few_are_connected_it_is_done_at_once() -> None:
+    told: list[bytes] = []
+    Burst(lambda: MANY - 1).first(lambda: told.append(b"1"))
+    assert told == [b"1"]
+
+
+async def test_nothing_overtakes_what_is_to_be_first_though_connections_become_few() -> None:
+    told, (one,) = pipes(1)
+    connections = MANY
+    burst = Burst(lambda: connections)
+    burst.first(lambda: told.append(b"1"))
+    connections = 0
+    burst.write(one, b"2")
+    await asyncio.sleep(0)
+    assert told == [b"1", b"2"]
+
+
+async def test_what_fails_before_the_writes_costs_nobody_his_own(caplog: pytest.LogCaptureFixture) -> None:
+    told, (one,) = pipes(1)
+    burst = Burst(lambda: MANY)
+    burst.first(lambda: 1 // 0 and None)
+    burst.first(lambda: told.append(b"1"))
+    burst.write(one, b"2")
+    burst.leave()
+    assert told == [b"1", b"2"]
+    assert "ZeroDivisionError" in caplog.text
 
 
 @on_both_loops

@@ -1,10 +1,12 @@
 """Conclusions rest on answers of DNS, and fall with them."""
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.system.conclusions import MAX_GROUNDS, MAX_OCTETS, Conclusions
-from gateway.system.dns import Answer
+from gateway.system.dns import Answer, DnsResolver, DnsSettings
 from gateway.system.dnscache import Question, Status
+from tests.support.dnsserver import DnsServer
 
 NAME: Question = ("example.org", "TXT")
 OTHER: Question = ("mail.example.org", "A")
@@ -43,6 +45,34 @@ def test_it_falls_with_any_of_them(now: dict[Question, Answer]) -> None:
     assert conclusions.recall("ann") is None
     cache.answers = {NAME: SAYS, OTHER: HAS}
     assert conclusions.recall("ann") is None
+
+
+def test_until_one_of_them_expires_it_is_told_without_a_look_at_any() -> None:
+    class Unasked(Cache):
+        def cached(self, name: str, rrtype: str) -> Answer | None:
+            raise AssertionError(f"{rrtype} of {name} was looked for")
+
+    now = 0.0
+    grounds = {NAME: replace(SAYS, until=300.0), OTHER: replace(HAS, until=20.0)}
+    conclusions: Conclusions[str, str] = Conclusions(Unasked({}), size=10, clock=lambda: now)
+    conclusions.keep("ann", "fail", grounds)
+    now = 19.9
+    assert conclusions.recall("ann") == "fail"
+
+
+async def test_it_falls_once_one_of_them_has_expired() -> None:
+    now = 1000.0
+    async with DnsServer({NAME: [b"v=spf1 -all"]}, ttl=300) as server:
+        resolver = DnsResolver(DnsSettings(servers=(server.address,), negative_ttl=20), clock=lambda: now)
+        grounds = {question: await resolver.query(*question) for question in (NAME, OTHER)}
+        conclusions: Conclusions[str, str] = Conclusions(resolver, size=10, clock=lambda: now)
+        conclusions.keep("ann", "fail", grounds)
+        now = 1019.9
+        assert conclusions.recall("ann") == "fail"
+        now = 1020.0
+        assert conclusions.recall("ann") is None
+        assert resolver.cached(*NAME) is grounds[NAME]
+        await resolver.close()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,23 @@ def test_the_answer_unused_for_longest_makes_room() -> None:
     assert len(answers) == 3
 
 
+def test_an_answer_is_kept_until_its_time_has_passed_and_says_so() -> None:
+    now = 5.0
+    answers = DnsCache(size=3, clock=lambda: now)
+    kept = answers.put(("a", "A"), ANSWER)
+    assert kept.until == 15.0
+    now = 14.9
+    assert answers.get(("a", "A")) is kept
+    now = 15.0
+    assert answers.get(("a", "A")) is None
+
+
+def test_of_what_is_not_kept_nobody_is_told_until_when_it_holds() -> None:
+    large = Answer(Status.OK, (b"x" * (MAX_CACHED_OCTETS + 1),), ttl=10.0)
+    not_kept = [cache(size=0).put(("a", "A"), ANSWER), cache().put(("a", "TXT"), large)]
+    assert [answer.until for answer in not_kept] == [0.0, 0.0]
+
+
 def test_types_of_one_name_are_apart() -> None:
     answers = cache()
     answers.put(("a", "A"), ANSWER)
