@@ -84,7 +84,7 @@ async def examine(parts: Parts, arrival: Arrival) -> Examination:
         return _refused_unread(parts, subject, answers, LOOPING)
 
     answers = await run_wave(parts.waves.message, subject, answers)
-    answers = await run_wave(parts.waves.conclusion, subject.knowing(answers.results), answers)
+    answers = await ask(parts.waves.conclusion, subject, answers)
     facts = facts_of(parts, subject, answers)
     verdict = judge(parts, facts, envelope, until=Stage.AUTHENTICATED)
     if verdict.action.refuses:

@@ -128,7 +128,7 @@ def build_parts(
     burst: Burst = AT_ONCE,
 ) -> Parts:
     """What the journeys of a worker share. `region` is the worker's on the board of the host, `burst` gathers what it
-    writes.
+    writes and notes.
 
     Raises RulesError, SealingKeyError, OSError.
     """

@@ -108,7 +108,7 @@ class SmtpSession(SMTP, Streamless):
         transport = self._outbox.transport
         if self._phase is not Phase.OVER and transport is not None and transport.can_write_eof():
             return True
-        self._outbox.flush_now()  # the connection is closed at once
+        self._outbox.flush_now()  # the loop closes the connection at once
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -234,11 +234,12 @@ class SmtpSession(SMTP, Streamless):
     def _close(self, farewell: Reply | None) -> None:
         transport = self._outbox.transport
         if transport is None:
+            self._watchdog.stop()  # after a handshake that failed nobody tells us that the connection is lost
             self._front.sessions.leave(self)
             return
         self._watchdog.until(self.loop.time() + LINGER)
         if farewell is None or farewell in AT_ONCE or self._inbox.has_ended or not transport.can_write_eof():
-            self.loop.call_soon(transport.close)  # behind what leaves at the end of this turn, ours and that of others
+            self.loop.call_soon(self._hang_up)  # behind what leaves at the end of this turn, ours and that of others
         else:  # closing with unread input would reset the connection, and the client might never read our last words
             self._outbox.flush_now()
             self._inbox.discard()
@@ -247,6 +248,12 @@ class SmtpSession(SMTP, Streamless):
 
     def _note(self, what: str, why: str) -> None:
         log.info("%s (%s): %s: %s", self._dialogue.id, self._caller.ip, what, why)
+
+    def _hang_up(self) -> None:
+        """Once, whoever does it: after the second time asyncio's TLS cannot be aborted any more."""
+        transport = self._outbox.transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
 
     def _abort(self) -> None:
         if self._outbox.transport is not None:

@@ -70,8 +70,9 @@ class AuthenticationResults(Struct, frozen=True, gc=False):
 
 
 def build(results: AuthenticationResults, *, beginning: str = f"{NAME}:") -> bytes:
-    """The whole field with its CRLF, in ASCII, one result a line. Raises ValueError where a word of ours (method,
-    result, ptype, property) is no keyword; values may hold anything."""
+    """The whole field with its CRLF, in ASCII, one result a line, from what stands before our id, which is a text of
+    ours. Raises ValueError where a word of ours (method, result, ptype, property) is no keyword; values may hold
+    anything."""
     lines = [_first_line(beginning, results.authserv_id)]
     lines += [_of_signature(one) if one.method == "dkim" else _resinfo(one) for one in results.results] or [" none"]
     return (";\r\n".join(lines) + "\r\n").encode("ascii")

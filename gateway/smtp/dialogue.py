@@ -61,9 +61,8 @@ class Dialogue:
         self._mailing = Mailing(front, self._visit, inbox, watchdog, self._voice, self._tally, self.id)
         self._client: Connection  # as it was before its greeting
         self._connection: Connection
-        self._stated: dict[str, Any] | None = (
-            None  # of a client that is spoken for: it stands, whatever the greeting says
-        )
+        # Of a client that is spoken for: it stands, whatever the greeting says.
+        self._stated: dict[str, Any] | None = None
         self._next: Connection | None = None  # another client, which is spoken for from now on
         self._offer: Offer | None = None  # once the client has greeted
 

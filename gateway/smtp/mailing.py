@@ -201,10 +201,11 @@ class Mailing:
                 cleaned = None if collection.intake.is_clean else await collection.clean_text()
                 answer = await self._visit.message(collection.spool, cleaned)
         finally:
+            self.has_whole_message = False
             if self.is_past_final_dot:
+                self.is_past_final_dot = False
                 sessions.end_message()
                 self._forget()
-            self.has_whole_message = self.is_past_final_dot = False
         if busy is not None:
             await self._conclude(self._visit.refused(busy))
             return busy

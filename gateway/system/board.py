@@ -223,7 +223,7 @@ class Region:
         return self._beside
 
     def add_each(self, keys: Sequence[int], amount: int) -> int | None:
-        """The same under several keys, or under none: then the place of the one for which there is no room."""
+        """As `add`, under several keys or under none: then the place of the one for which there is no room."""
         for place, key in enumerate(keys):
             if not self._say(key, self._own.get(key, 0) + amount):
                 self.add_each(keys[:place], -amount)

@@ -26,11 +26,12 @@ class Burst:
         self._due: list[tuple[asyncio.WriteTransport, bytes]] = []
 
     def first(self, act: Callable[[], None]) -> None:
-        """Have it done in this turn, before anything that is written from now on leaves."""
+        """Have it done in this turn, before anything that is written from now on leaves. Its failure is logged, and
+        nobody else's."""
         if self._gathers or self._begins():
             self._first.append(act)
         else:
-            act()
+            _do(act)
 
     def write(self, transport: asyncio.WriteTransport, octets: bytes) -> None:
         """Write in this turn, unless the transport is closed by then."""
@@ -42,10 +43,7 @@ class Burst:
     def leave(self) -> None:
         """Do all of it now: before one of the connections is closed, or goes on over TLS."""
         for act in self._first:  # one of them may have another done behind them
-            try:
-                act()
-            except Exception:
-                log.exception("what comes before writing failed")
+            _do(act)
         self._first.clear()
         self._gathers = False
         due, self._due = self._due, []
@@ -63,6 +61,13 @@ class Burst:
         if self._gathers:
             asyncio.get_running_loop().call_soon(self.leave)
         return self._gathers
+
+
+def _do(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception:
+        log.exception("what comes before writing failed")
 
 
 AT_ONCE = Burst()  # where nobody gathers writes

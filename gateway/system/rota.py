@@ -11,8 +11,9 @@ import selectors
 import socket
 from collections.abc import Callable
 
-STRETCH = 32  # connections accepted before others come first
+STRETCH = 8  # connections accepted before others come first: they may stay for long, and must not all be with one
 LOOK = 1.0  # seconds until one looks again: who was woken may have ended, or have had no room, before it accepted
+SOON = 0.001  # seconds, in which the loop has come to the end of its turn
 
 _ALONE = select.EPOLLIN | select.EPOLLEXCLUSIVE
 
@@ -49,14 +50,13 @@ class Rota:
             self._go_last(self._epoll)
 
     def _go_last(self, epoll: select.epoll) -> None:
-        """Register anew what the loop has registered, which looks whether somebody waits."""
+        """Register anew what the loop has registered, which looks whether somebody waits. What it will register at the
+        end of its turn is left to it: over a registration of ours it would stumble."""
         self._accepted = 0
         try:
             epoll.unregister(self._socket)
-        except (
-            FileNotFoundError
-        ):  # the loop does so at the end of its turn, and would stumble over a registration of ours
-            self._turn = self._loop.call_later(0.001, self._go_last, epoll)
+        except FileNotFoundError:
+            self._turn = self._loop.call_later(SOON, self._go_last, epoll)
         else:
             epoll.register(self._socket, _ALONE)
             self._turn = self._loop.call_later(LOOK, self._go_last, epoll)

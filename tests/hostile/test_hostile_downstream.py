@@ -122,6 +122,17 @@ async def test_an_answer_and_the_end_of_the_connection_in_one_packet_is_an_answe
     assert course.told == "250 2.0.0 Ok: queued as 1"
 
 
+async def test_an_answer_with_something_behind_it_that_is_none_is_an_answer() -> None:
+    """The message was taken: if its sender were told otherwise, it would come again."""
+    async with Downstream({".": ["250 2.0.0 Ok: queued as 1\nHello there"]}, {}) as server:
+        with route(server.endpoint) as hop:
+            course = await deliver(hop)
+            again = await deliver(hop)
+    assert course.told == "250 2.0.0 Ok: queued as 1"
+    assert again.told.startswith("250 ")
+    assert len(server.sessions) == 2
+
+
 async def test_a_connection_that_ends_with_its_354_is_replaced_while_the_message_is_sent() -> None:
     async with Downstream({"DATA": [Last("354 Go on")]}, {}) as server:
         with route(server.endpoint) as hop:

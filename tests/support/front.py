@@ -1,6 +1,7 @@
 """A front with a real socket: sessions whose visits answer from a script and remember what they were told."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from gateway.door import SmtpDoor
 from gateway.envelope import Envelope, Recipient
 from gateway.message import Content
 from gateway.reply import Reply, reply
+from gateway.session import SmtpSession
 from gateway.smtp.caller import Proxies
 from gateway.smtp.front import NOBODY, Front
 from gateway.smtp.offer import Limits
@@ -138,6 +140,16 @@ class Gateway:
         wire = await self.with_recipient()
         assert (await wire.command("DATA")).startswith("354 ")
         return wire
+
+
+def living_sessions() -> list[SmtpSession]:
+    """Those that take memory, in whatever gateway."""
+    return [thing for thing in gc.get_objects() if isinstance(thing, SmtpSession)]
+
+
+def no_session_is_left() -> bool:
+    gc.collect()
+    return not living_sessions()
 
 
 def _in_memory() -> Spool:

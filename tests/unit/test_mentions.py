@@ -19,6 +19,7 @@ from tests.support.effort import growth, lines_run
         ("\N{RIGHT-TO-LEFT OVERRIDE}bob@bank.example", "bob@bank.example"),
         ("bob@bank。example", "bob@bank.example"),
         ("bob@ba\x7fnk.exa\N{COMBINING GRAPHEME JOINER}mple\N{VARIATION SELECTOR-16}", "bob@bank.example"),
+        ("bob@ba\x00nk.exam\x7fple", "bob@bank.example"),
         ("two\tlines\n", "two\tlines\n"),
         ("Bücher", "Bücher"),
     ],

@@ -13,7 +13,7 @@ from gateway.envelope import Address
 from gateway.reply import Reply, reply
 from gateway.session import SmtpSession
 from gateway.smtp.caller import Caller
-from tests.support.front import Slow, listening
+from tests.support.front import Slow, listening, living_sessions
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 
@@ -409,10 +409,6 @@ async def test_session_that_ends_before_its_first_step_keeps_no_place(hasty: typ
         await asyncio.gather(asyncio.create_task(session.begin(ours)), return_exceptions=True)
         client.close()
         await until(lambda: gateway.sessions.connections == 0)
-
-
-def living_sessions() -> list[SmtpSession]:
-    return [thing for thing in gc.get_objects() if isinstance(thing, SmtpSession)]
 
 
 @pytest.mark.parametrize("says_quit", [True, False])

@@ -3,6 +3,7 @@ that."""
 
 import asyncio
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
@@ -27,7 +28,9 @@ def connected() -> tuple[socket.socket, socket.socket]:
         return client, server.accept()[0]
 
 
-async def answers(gateway: Gateway, words: bytes) -> tuple[bool, list[bytes]]:
+async def answers(
+    gateway: Gateway, words: bytes, begun: Callable[[SmtpSession], None] = lambda _: None
+) -> tuple[bool, list[bytes]]:
     """Whether the connection of one who says this holds back in the end what is written, and what it is told."""
     client, ours = connected()
     copy = ours.dup()  # the session closes its own, and only with the last one the connection ends
@@ -35,6 +38,7 @@ async def answers(gateway: Gateway, words: bytes) -> tuple[bool, list[bytes]]:
     assert not isinstance(place, Reply)
     session = SmtpSession(gateway.front, CALLER)
     gateway.sessions.enter(session, place)
+    begun(session)
     beginning = asyncio.create_task(session.begin(ours))
     client.sendall(words)
     await until(lambda: gateway.sessions.connections == 0)
@@ -74,6 +78,36 @@ async def test_goodbye_that_is_gathered_with_what_others_are_told_leaves_before_
     async with listening(burst=Burst(lambda: MANY)) as gateway:
         _, told = await answers(gateway, b"NOOP\r\nQUIT\r\n")
     assert told[-2:] == [b"250 2.0.0 OK\r\n", b"221 2.0.0 Goodbye\r\n"]
+
+
+@on_both_loops
+async def test_goodbye_that_is_gathered_leaves_before_the_connection_is_cut() -> None:
+    def cut_in_the_next_turn(session: SmtpSession) -> None:
+        gateway.told.answers["reset"] = lambda _: session.loop.call_soon(session.cut)
+
+    async with listening(burst=Burst(lambda: MANY)) as gateway:
+        _, told = await answers(gateway, b"RSET\r\nQUIT\r\n", cut_in_the_next_turn)
+    assert told[-2:] == [b"250 2.0.0 OK\r\n", b"221 2.0.0 Goodbye\r\n"]
+
+
+@on_both_loops
+async def test_client_that_goes_on_after_our_last_words_is_read_and_nothing_is_kept() -> None:
+    async with listening() as gateway:
+        wire = await gateway.greeted()
+        assert (await wire.command("BDAT x")).startswith("501 ")
+        async with asyncio.timeout(5):
+            await wire.send(b"x" * (1 << 25))
+
+
+@on_both_loops
+async def test_client_that_ends_amid_a_line_is_not_waited_for() -> None:
+    async with listening() as gateway:
+        wire = await gateway.greeted()
+        await wire.send(b"NOO")
+        await wire.pause()
+        wire.half_close()
+        assert await wire.rest() == ""
+        await until(lambda: gateway.sessions.connections == 0)
 
 
 @on_both_loops

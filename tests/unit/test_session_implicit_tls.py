@@ -13,7 +13,7 @@ from gateway.smtp.caller import Proxies
 from gateway.system.listening import Opening
 from gateway.system.tls import ServerTls, TlsSettings, server_tls
 from tests.support.balancer import CLIENT, relay, version_1, version_2
-from tests.support.front import Gateway, listening
+from tests.support.front import Gateway, listening, no_session_is_left
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 from tests.support.wire import Wire
@@ -102,6 +102,7 @@ async def test_what_is_no_handshake_ends_the_connection(octets: bytes, tls: Serv
         assert b"220" not in await wire.octets()
         await rests(gateway)
         assert gateway.told.steps == []
+        await until(no_session_is_left)
 
 
 @on_both_loops

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.system.tls import ServerTls, TlsSettings, server_tls
-from tests.support.front import Gateway, listening
+from tests.support.front import Gateway, listening, no_session_is_left
 from tests.support.loops import on_both_loops
 from tests.support.waiting import until
 from tests.support.wire import any_certificate
@@ -160,3 +160,28 @@ async def test_old_protocol_versions_are_refused(tls: ServerTls) -> None:
         with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
             await wire.upgrade(old)
         await _rests(gateway)
+
+
+@pytest.mark.parametrize("turns", range(8))
+@on_both_loops
+async def test_connection_that_its_client_ends_can_be_cut_in_any_turn(turns: int, tls: ServerTls) -> None:
+    async with listening(tls=tls) as gateway:
+        wire = await gateway.greeted()
+        await wire.start_tls()
+        await wire.command("NOOP")
+        await wire.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await gateway.sessions.drain(0.0)
+
+
+@on_both_loops
+async def test_nothing_is_left_of_a_client_whose_handshake_failed(tls: ServerTls) -> None:
+    async with listening(tls=tls, handshake_timeout=0.1) as gateway:
+        for is_reset in (False, True):
+            wire = await gateway.greeted()
+            assert (await wire.command("STARTTLS")).startswith("220 ")
+            if is_reset:
+                wire.reset()
+            await _rests(gateway)
+            await until(no_session_is_left)

@@ -2,12 +2,14 @@
 
 import re
 from ipaddress import IPv6Address, ip_address
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gateway.authres.folding import MAX_LINE
 from gateway.authres.received import loop_problem, received_field
 from gateway.connection import Connection, Role, Tls
 from gateway.envelope import Address, Envelope, Recipient
@@ -20,6 +22,7 @@ CLIENT = Connection(
 BOB = Recipient(Address("bob", "example.org"))
 ENVELOPE = Envelope(id="4XyZ-1", sender=None, recipients=(BOB,))
 TLS = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)
+OTHER_TLS = replace(TLS, cipher="TLS_CHACHA20_POLY1305_SHA256")
 
 _received_re = re.compile(
     rb"Received: from [A-Za-z0-9._:\[\]?-]+ \([A-Za-z0-9._:\[\]?-]+ \[192\.0\.2\.7\]\)"
@@ -41,6 +44,20 @@ def test_field_says_who_brought_the_message() -> None:
         b" by mx.example.org (Mailward) with ESMTPS id 4XyZ-1\r\n"
         b" for <bob@example.org>; Mon, 24 Nov 2025 16:00:00 +0000\r\n"
     )
+
+
+def test_field_is_of_its_own_message_whatever_came_before() -> None:
+    names, addresses, secured = ("a.example", "b.example"), ("192.0.2.7", "2001:db8::7"), (None, TLS, OTHER_TLS)
+    for helo, name, ip, tls, host in product(names, names, addresses, secured, names):
+        client = replace(CLIENT, helo=helo, ip=ip_address(ip), tls=tls)
+        field = received_field(client, ENVELOPE, hostname=host, client_name=name, now=1764000000.5, ident="4XyZ-1")
+        literal = f"IPv6:{ip}" if ":" in ip else ip
+        using = f" (using {tls.version} with cipher {tls.cipher} ({tls.bits}/{tls.bits} bits))\r\n" if tls else ""
+        by = f" by {host} (Mailward) with {'ESMTPS' if tls else 'ESMTP'} id 4XyZ-1\r\n"
+        assert field.startswith(f"Received: from {helo} ({name} [{literal}])\r\n{using}{by}".encode())
+    for local, domain in product("ab", names):
+        field = received(envelope=replace(ENVELOPE, recipients=(Recipient(Address(local, domain)),)))
+        assert f" for <{local}@{domain}>; ".encode() in field
 
 
 def test_client_without_a_confirmed_name_is_unknown() -> None:
@@ -104,6 +121,14 @@ def test_lines_are_short_however_long_a_name_is(local: str) -> None:
     for envelope in to_long:
         field = received(replace(CLIENT, helo=long, tls=Tls(long, long, 256)), envelope, long)
         assert all(len(line) <= 998 for line in field.split(b"\r\n"))
+
+
+def test_lines_are_folded_where_they_may_be() -> None:
+    client = replace(CLIENT, helo="h" * 40, tls=replace(TLS, cipher="C" * 50))
+    envelope = replace(ENVELOPE, id="i" * 40, recipients=(Recipient(Address("b" * 50, "example.org")),))
+    for recipients in (envelope.recipients, ()):
+        field = received(client, replace(envelope, recipients=recipients), "n" * 40)
+        assert all(len(line) <= MAX_LINE for line in field.split(b"\r\n"))
 
 
 def message_with(count: int, own: int = 0) -> bytes:

@@ -37,6 +37,11 @@ def test_fields_made_relaxed_together_are_as_each_by_itself(
     assert Header(by_name(fields)).signed(names, Canon.RELAXED, signature) == expected
 
 
+def test_an_empty_name_does_not_stand_for_a_line_that_has_none() -> None:
+    fields = split_fields(b"no name: x\r\nDKIM-Signature: b=x\r\n")
+    assert Header(by_name(fields)).signed(["", ""], Canon.RELAXED, fields[1]) == b"dkim-signature:b="
+
+
 def test_neither_the_length_of_the_fields_nor_the_number_of_the_names_makes_a_difference() -> None:
     (signature,) = split_fields(b"DKIM-Signature: b=x\r\n")
     for count in (1, MAX_NAMES + 1):

@@ -102,6 +102,13 @@ def test_a_known_form_is_not_parsed_again() -> None:
     assert forms.recall(field_of(FIRST.replace(b"BAUG", b"*"))) is None
 
 
+def test_a_time_at_the_end_of_the_field_is_recalled() -> None:
+    forms, value = KnownForms(), FIRST.removesuffix(b"\r\n") + b"; t=1700000000\r\n"
+    field = field_of(value.replace(b"t=1700000000; ", b"", 1))
+    forms.keep(parsed(field))
+    assert forms.recall(field) == parsed(field)
+
+
 def test_of_a_form_nothing_is_kept_that_was_one_signatures_own() -> None:
     forms = KnownForms()
     forms.keep(parsed(field_of(FIRST)))

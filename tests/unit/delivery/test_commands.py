@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from gateway.connection import Role
 from gateway.delivery.answer import Answer
 from gateway.delivery.capabilities import Capabilities
-from gateway.delivery.commands import MAX_COMMAND, Client, Wording, mail, rcpt, xforward, xtext
+from gateway.delivery.commands import MAX_COMMAND, Client, Wording, is_ascii, mail, rcpt, xforward, xtext
 from gateway.envelope import Address, Recipient
 from tests.support.deliveries import CONNECTION, envelope, recipient
 
@@ -45,6 +45,19 @@ def test_the_null_sender_and_postmaster_keep_their_form() -> None:
     assert rcpt(recipient("postmaster"), offered()) == b"RCPT TO:<postmaster>\r\n"
 
 
+@pytest.mark.parametrize(
+    ("sender", "recipients", "ascii_alone"),
+    [
+        ("", ["bob@example.org"], True),
+        ("alice@example.com", ["bob@example.org", "carol@example.org"], True),
+        ("älice@example.com", ["bob@example.org"], False),
+        ("alice@example.com", ["bob@example.org", "cärol@example.org"], False),
+    ],
+)
+def test_one_address_that_is_not_ascii_is_enough(sender: str, recipients: list[str], ascii_alone: bool) -> None:
+    assert is_ascii(envelope(*recipients, sender=sender)) is ascii_alone
+
+
 @pytest.mark.parametrize("parameter", ["NOTIFY=NEVER\r\nDATA", "SIZE=1", "NOTIFY", "NOTIFY=A B", "ORCPT=rfc822;a=b"])
 def test_odd_parameters_do_not_go_out(parameter: str) -> None:
     assert rcpt(recipient("bob@example.org", parameter), offered("DSN")) == b"RCPT TO:<bob@example.org>\r\n"
@@ -72,6 +85,14 @@ def test_long_values_are_cut_and_spread_over_commands() -> None:
     lines = xforward(client(name="n" * 900, helo="h" * 900), offered(f"XFORWARD {ALL}"))
     assert len(lines) == 2
     assert all(len(line) <= MAX_COMMAND for line in lines)
+
+
+def test_a_command_is_filled_to_its_limit_and_not_beyond() -> None:
+    attributes = offered("XFORWARD NAME HELO")
+    room = MAX_COMMAND - len(b"XFORWARD NAME= HELO=\r\n") - 255
+    (line,) = xforward(client(name="n" * 255, helo="h" * room), attributes)
+    assert len(line) == MAX_COMMAND
+    assert len(xforward(client(name="n" * 255, helo="h" * (room + 1)), attributes)) == 2
 
 
 @pytest.mark.parametrize("start", range(3))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import weakref
 
 import pytest
@@ -71,17 +72,23 @@ async def test_a_connection_is_used_again() -> None:
     assert server.sessions[0].heard("RSET") == []
 
 
-async def test_a_delivery_is_freed_without_the_garbage_collector() -> None:
+@pytest.mark.parametrize("script", [{}, {".": [Fault.CLOSE]}], ids=["delivered", "lost"])
+async def test_a_delivery_is_freed_without_the_garbage_collector(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "gateway.delivery.downstream")  # what is captured holds what was raised
     gc.disable()
     try:
-        async with Downstream() as server:
+        async with Downstream(script) as server:
             with route(server.endpoint) as hop:
                 delivery = hop.open(CONNECTION, envelope(), "")
                 await delivery.recipient(recipient("bob@example.org"))
-                assert (await delivery.send(envelope("bob@example.org"), stamped())).reply.is_success
+                outcome = await delivery.send(envelope("bob@example.org"), stamped())
+                assert outcome.reply.is_success is not bool(script)
                 await delivery.close()
                 remembered = weakref.ref(delivery)
                 del delivery
+                await asyncio.sleep(0)  # the turn in which it was told of its end
                 assert remembered() is None
     finally:
         gc.enable()
@@ -160,6 +167,34 @@ async def test_a_closed_transaction_leaves_the_server_ready_for_the_next() -> No
             await delivery.close()
             assert (await deliver(hop)).told.startswith("250")
     assert server.sessions[0].heard("RSET") == ["RSET"]
+
+
+async def test_recipients_of_a_transaction_that_was_left_are_named_anew_with_those_of_the_next() -> None:
+    async with Downstream() as server:
+        with route(server.endpoint) as hop:
+            delivery = hop.open(CONNECTION, envelope(), "")
+            await delivery.recipient(recipient(TWO[0]))
+            delivery.let_go()
+            await delivery.recipient(recipient(TWO[1]))
+            assert (await delivery.send(envelope(*TWO), stamped())).reply.is_success
+    assert [command[:4] for command in server.sessions[0].commands[-5:]] == ["XFOR", "MAIL", "RCPT", "RCPT", "DATA"]
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "content", "."])
+async def test_a_connection_on_which_somebody_gave_up_is_not_used_again(stage: str) -> None:
+    """The answer that comes later would be taken for one to the next transaction, and commands for its message."""
+    async with Downstream({stage: [Fault.SILENCE]}, {}) as server:
+        with route(server.endpoint) as hop:
+            given_up = asyncio.create_task(deliver(hop, message=LARGE if stage == "content" else None))
+            verb = stage if stage == "RCPT" else "DATA"
+            await until(lambda: bool(server.sessions and server.sessions[0].heard(verb)))
+            await until(lambda: stage != "." or bool(server.messages))
+            given_up.cancel()
+            await asyncio.wait((given_up,))
+            assert given_up.cancelled()
+            assert (await deliver(hop)).told.startswith("250")
+    assert len(server.sessions) == 2
+    assert server.sessions[0].heard("RSET") == []
 
 
 class TestRefusals:
@@ -302,11 +337,17 @@ class TestTimeForTheMessage:
 
     async def test_it_bounds_an_answer(self) -> None:
         async with Downstream({"DATA": [Fault.SILENCE]}) as server:
-            with route(server.endpoint, transfer=0.2) as hop:
-                course = await deliver(hop)
+            with route(server.endpoint, transfer=0.2, command_timeout=3600) as hop:
+                course = await asyncio.wait_for(deliver(hop), 60)
         assert course.told.startswith("451 4.4.2")
         assert course.outcome is not None
         assert course.outcome.answer == "timeout: the time for the whole is over"
+
+    async def test_it_bounds_a_message_that_is_not_read(self) -> None:
+        async with Downstream({"content": [Fault.SILENCE]}) as server:
+            with route(server.endpoint, transfer=0.2) as hop:
+                course = await asyncio.wait_for(deliver(hop, message=LARGE), 60)
+        assert course.told.startswith("451 4.4.2")
 
     async def test_it_bounds_a_connection_that_is_made_for_it(self) -> None:
         async with Downstream({"banner": [Fault.SILENCE]}) as server:
@@ -398,6 +439,12 @@ class TestIdentity:
         async with Downstream({"XCLIENT": ["550 5.7.0 Not you"]}, offers=(*WITHOUT_XFORWARD, XCLIENT)) as server:
             with route(server.endpoint) as hop:
                 assert str((await deliver(hop)).rcpts[0]).startswith("451 4.3.5")
+
+    async def test_after_a_refused_xclient_nothing_is_asked_in_the_name_of_somebody_else(self) -> None:
+        async with Downstream({"XCLIENT": ["550 5.7.0 Not you"]}, {}, offers=(*WITHOUT_XFORWARD, XCLIENT)) as server:
+            with route(server.endpoint) as hop:
+                await deliver(hop, TWO)
+        assert [len(session.heard("RCPT")) for session in server.sessions] == [0, 1]
 
     async def test_it_can_be_switched_off(self) -> None:
         async with Downstream() as server:

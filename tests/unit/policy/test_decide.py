@@ -104,6 +104,12 @@ def test_earlier_verdict_is_carried_on(tmp_path: Path) -> None:
     assert (verdict.action, verdict.rules) == (Action.QUARANTINE, ("r0", "r1"))
 
 
+def test_what_an_earlier_stage_refused_keeps_its_reply(tmp_path: Path) -> None:
+    read = rules(tmp_path, 'spf.result == "fail" -> reject; reply = "5.7.1 a"', "recipient.count == 0 -> tag")
+    verdict = decide(read, (Stage.MAIL, Stage.RCPT), {"spf.result": "fail"})
+    assert (verdict.action, verdict.rules, str(verdict.reply)) == (Action.REJECT, ("r0", "r1"), "550 5.7.1 a")
+
+
 def test_rule_that_matched_once_is_not_counted_again(tmp_path: Path) -> None:
     read = rules(tmp_path, "recipient.count > 1 -> 2")
     once = decide(read, (Stage.RCPT,), {"recipient.count": 2})

@@ -65,6 +65,13 @@ def test_route_is_chosen_at_rcpt(tmp_path: Path) -> None:
     assert verdict(tmp_path, rule('route = "bulk"', when="recipient.count == 0")).route == "bulk"
 
 
+def test_of_routes_and_of_rules_that_skip_the_scan_the_first_counts(tmp_path: Path) -> None:
+    lines = [f'route = "{route}"\nscan = "skip"' for route in ("one", "two")]
+    both = [rule(text, when="recipient.count == 0", name=f"x{number}") for number, text in enumerate(lines)]
+    decided = verdict(tmp_path, *both, rule('add = { X-A = "1" }', name="later"))
+    assert (decided.route, decided.unscanned_by, decided.rules) == ("one", "x0", ("x0", "x1", "later"))
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -124,6 +124,15 @@ async def test_what_fails_before_the_writes_costs_nobody_his_own(caplog: pytest.
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.parametrize("connections", [0, MANY])
+async def test_what_fails_is_no_failure_of_who_had_it_done(caplog: pytest.LogCaptureFixture, connections: int) -> None:
+    """A message that was handed on and could not be recorded must not come again."""
+    burst = Burst(lambda: connections)
+    burst.first(lambda: 1 // 0 and None)
+    burst.leave()
+    assert "ZeroDivisionError" in caplog.text
+
+
 @on_both_loops
 async def test_connection_that_takes_no_more_costs_the_others_nothing() -> None:
     near, far = socket.socketpair()

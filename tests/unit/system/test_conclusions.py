@@ -60,11 +60,12 @@ def test_until_one_of_them_expires_it_is_told_without_a_look_at_any() -> None:
     assert conclusions.recall("ann") == "fail"
 
 
-async def test_it_falls_once_one_of_them_has_expired() -> None:
+@pytest.mark.parametrize("order", [(NAME, OTHER), (OTHER, NAME)])
+async def test_it_falls_once_one_of_them_has_expired(order: tuple[Question, Question]) -> None:
     now = 1000.0
     async with DnsServer({NAME: [b"v=spf1 -all"]}, ttl=300) as server:
         resolver = DnsResolver(DnsSettings(servers=(server.address,), negative_ttl=20), clock=lambda: now)
-        grounds = {question: await resolver.query(*question) for question in (NAME, OTHER)}
+        grounds = {question: await resolver.query(*question) for question in order}
         conclusions: Conclusions[str, str] = Conclusions(resolver, size=10, clock=lambda: now)
         conclusions.keep("ann", "fail", grounds)
         now = 1019.9

@@ -1,6 +1,8 @@
 """The rota: a connection wakes one of the processes that wait, they take turns, and none waits for one that left."""
 
+import asyncio
 import os
+import re
 import select
 import socket
 import subprocess
@@ -14,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from gateway.system.listening import bind
-from gateway.system.rota import STRETCH
-from tests.support.loops import FACTORIES
-from tests.support.waiting import PATIENCE
+from gateway.system.rota import STRETCH, Rota
+from tests.support.loops import FACTORIES, on_both_loops
+from tests.support.waiting import PATIENCE, until
 
 CONNECTIONS = 100
 
@@ -87,12 +89,41 @@ def test_they_take_turns(loop: str) -> None:
 
 
 @pytest.mark.parametrize("loop", FACTORIES)
+def test_a_few_connections_do_not_all_come_to_one(loop: str) -> None:
+    """They may stay for long."""
+    with listening(loop) as listeners:
+        for _ in range(2):
+            listeners.add()
+        accepted = Counter(listeners.knock() for _ in range(20))
+        assert min(accepted[pid] for pid in listeners.pids) >= 4
+
+
+@on_both_loops
+async def test_after_a_pause_one_has_a_place_in_the_line_again() -> None:
+    loop = asyncio.get_running_loop()
+    with closing(bind("127.0.0.1:0")) as sock:
+        rota = Rota(sock, lambda: None)
+        for _ in range(3):
+            loop.call_later(0.001, rota.begin)  # there uvloop has not yet registered it when it comes to the line
+            await until(lambda: _is_in_line(sock))
+            rota.end()
+            assert not _is_in_line(sock)
+
+
+@pytest.mark.parametrize("loop", FACTORIES)
 def test_nobody_waits_for_one_that_was_woken_and_left(loop: str) -> None:
     with listening(loop) as listeners:
         for _ in range(3):
             listeners.add("--leave")
         listeners.add()
         assert listeners.knock() == listeners.pids[-1]
+
+
+def _is_in_line(sock: socket.socket) -> bool:
+    """Whether an epoll instance of ours has it registered as one that is woken alone."""
+    noted = "".join(path.read_text() for path in Path("/proc/self/fdinfo").iterdir() if path.exists())
+    registered = re.findall(rf"^tfd: +{sock.fileno()} +events: +([0-9a-f]+)", noted, re.MULTILINE)
+    return any(int(events, 16) & select.EPOLLEXCLUSIVE for events in registered)
 
 
 def _state(pid: int) -> str:
