@@ -26,12 +26,18 @@ class FullDisk(Metrics):
         raise OSError("No space left on device")
 
 
+def unchecked(gateway: Gateway, mail: Path) -> Walk:
+    """A walk through this gateway, without its checks."""
+    walk = Walk(parts=gateway.parts, records=[], mail=mail)
+    for wave in ("client", "sender", "message", "conclusion", "scoring"):
+        walk.with_wave(wave)
+    return walk
+
+
 async def test_a_failure_to_record_is_no_failure_to_deliver(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What is delivered is delivered: an exception here would be answered 451, and the message would come again."""
     gateway = Gateway(settings_of(tmp_path), metrics=FullDisk(), region=Region.private())
-    walk = Walk(parts=gateway.parts, records=[], mail=tmp_path / "mail")
-    for wave in ("client", "sender", "message", "conclusion", "scoring"):
-        walk.with_wave(wave)
+    walk = unchecked(gateway, tmp_path / "mail")
     try:
         await walk.connect()
         assert (await walk.send()).startswith("250 ")
@@ -56,9 +62,7 @@ async def test_a_busy_worker_notes_a_message_before_its_reply_leaves(
     monkeypatch.setattr(burst, "MANY", 0)
     metrics = Counting()
     gateway = Gateway(settings_of(tmp_path), metrics=metrics, region=Region.private())
-    walk = Walk(parts=gateway.parts, records=[], mail=tmp_path / "mail")
-    for wave in ("client", "sender", "message", "conclusion", "scoring"):
-        walk.with_wave(wave)
+    walk = unchecked(gateway, tmp_path / "mail")
     try:
         await walk.connect()
         assert (await walk.send()).startswith("250 ")

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from gateway.delivery.downstream import SmtpRoute
 from gateway.delivery.endpoint import Endpoint, Protocol
 from gateway.system.board import Board, Region
 from gateway.system.line import PREFERENCE
@@ -93,14 +96,17 @@ def two_workers() -> tuple[Region, Region]:
     return board.region(board.hand_out()), board.region(board.hand_out())
 
 
-async def test_connections_are_counted_for_all_workers_together() -> None:
+@contextlib.contextmanager
+def routes_of_two(endpoint: Endpoint, **limits: Any) -> Iterator[tuple[SmtpRoute, SmtpRoute]]:
+    """A route of each of two workers to the same server."""
     one, other = two_workers()
+    with route(endpoint, region=one, **limits) as here, route(endpoint, region=other, **limits) as there:
+        yield here, there
+
+
+async def test_connections_are_counted_for_all_workers_together() -> None:
     async with Downstream() as server:
-        limits = {"max_connections": 2, "command_timeout": 0.1}
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, max_connections=2, command_timeout=0.1) as (here, there):
             held = [await here.pool.take("192.0.2.1") for _ in range(2)]
             assert str((await deliver(there)).rcpts[0]).startswith("451")
             assert len(server.sessions) == 2
@@ -110,13 +116,8 @@ async def test_connections_are_counted_for_all_workers_together() -> None:
 
 
 async def test_one_without_work_gives_way_to_another_worker() -> None:
-    one, other = two_workers()
     async with Downstream() as server:
-        limits = {"max_connections": 1, "idle_timeout": 60}
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, max_connections=1, idle_timeout=60) as (here, there):
             for hop in (here, there, here):
                 assert (await deliver(hop)).told.startswith("250")
             await until(lambda: server.open_count == 1)
@@ -124,13 +125,8 @@ async def test_one_without_work_gives_way_to_another_worker() -> None:
 
 
 async def test_of_two_workers_that_have_as_many_one_gives_way_only_to_a_long_wait() -> None:
-    one, other = two_workers()
     async with Downstream() as server:
-        limits = {"max_connections": 2, "idle_timeout": 60}
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, max_connections=2, idle_timeout=60) as (here, there):
             own, held = await here.pool.take("192.0.2.1"), await there.pool.take("192.0.2.1")
             waiting = asyncio.create_task(there.pool.take("192.0.2.2"))
             await asyncio.sleep(0)
@@ -142,13 +138,8 @@ async def test_of_two_workers_that_have_as_many_one_gives_way_only_to_a_long_wai
 
 
 async def test_nobody_takes_one_without_work_before_those_who_wait_in_another_worker() -> None:
-    one, other = two_workers()
     async with Downstream() as server:
-        limits = {"max_connections": 2, "idle_timeout": 60}
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, max_connections=2, idle_timeout=60) as (here, there):
             own, held = await here.pool.take("192.0.2.1"), await there.pool.take("192.0.2.1")
             waiting = asyncio.create_task(there.pool.take("192.0.2.2"))
             await asyncio.sleep(0)
@@ -161,26 +152,16 @@ async def test_nobody_takes_one_without_work_before_those_who_wait_in_another_wo
 
 
 async def test_worker_keeps_its_connections_as_long_as_no_other_wants_them() -> None:
-    one, other = two_workers()
     async with Downstream() as server:
-        limits = {"max_connections": 2}
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, max_connections=2) as (here, there):
             for hop in (here, there) * 5:
                 assert (await deliver(hop)).told.startswith("250")
     assert [len(session.messages) for session in server.sessions] == [5, 5]
 
 
 async def test_all_are_served_where_two_workers_want_more_than_there_is() -> None:
-    one, other = two_workers()
     async with Downstream() as server:
-        limits = {"max_connections": 3, "command_timeout": 30.0}
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, max_connections=3, command_timeout=30.0) as (here, there):
             courses = await asyncio.gather(*(deliver((here, there)[number % 2]) for number in range(60)))
     assert all(course.told.startswith("250") for course in courses)
     assert len(server.messages) == 60
@@ -242,13 +223,9 @@ async def test_transaction_given_up_while_it_waits_leaves_its_place() -> None:
 
 
 async def test_connection_goes_to_another_worker_that_clearly_waited_longer_than_anybody_here() -> None:
-    one, other = two_workers()
     limits = {"max_connections": 1, "command_timeout": 30.0}
     async with Downstream() as server:
-        with (
-            route(server.endpoint, region=one, **limits) as here,
-            route(server.endpoint, region=other, **limits) as there,
-        ):
+        with routes_of_two(server.endpoint, **limits) as (here, there):
             held = await here.pool.take("192.0.2.1")
             first = asyncio.create_task(there.pool.take("192.0.2.1"))
             await asyncio.sleep(1.2 * PREFERENCE)
